@@ -7,7 +7,7 @@
 add_library(golem_own_code INTERFACE)
 target_compile_features(golem_own_code INTERFACE cxx_std_20)
 target_compile_options(golem_own_code INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual
+  -Wall -Wextra -Wpedantic -Wshadow -Woverloaded-virtual -Wcast-qual
   $<$<BOOL:${GOLEM_WARNINGS_AS_ERRORS}>:-Werror>
   # g++ 12 warns in every Asio unit that thread sanitizers do not know fences.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)

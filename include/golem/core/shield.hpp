@@ -1,0 +1,34 @@
+#pragma once
+
+#include <golem/core/task.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace golem {
+
+/// `co_await ignore_cancellation();` makes a coroutine that was cancelled able to await again: the first statement of
+/// clean-up, since any other await would throw at once.
+inline auto ignore_cancellation() { return boost::asio::this_coro::throw_if_cancelled(false); }
+
+/// Awaits `task` to its end even if the caller is cancelled meanwhile: for clean-up, after ignore_cancellation(). Give
+/// the task a limit of its own (with_timeout inside).
+template <typename T>
+Task<T> shield(Task<T> task)
+{
+    namespace asio = boost::asio;
+    const auto executor = co_await asio::this_coro::executor;
+    // A task that was spawned with an empty slot hears nothing of its caller.
+    auto token = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+    if constexpr (std::is_void_v<T>) {
+        co_await asio::co_spawn(executor, std::move(task), token);
+    } else {
+        auto result = co_await asio::co_spawn(executor, std::move(task), token);
+        co_return result;
+    }
+}
+
+} // namespace golem

@@ -1,0 +1,73 @@
+#include <golem/core/task_group.hpp>
+
+#include <golem/core/error.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+
+#include <utility>
+
+namespace golem {
+
+TaskGroup::TaskGroup(const Executor& executor, FailureHandler on_failure)
+    : executor_(executor), on_failure_(std::move(on_failure)), idle_(executor)
+{
+    idle_.set();
+}
+
+TaskGroup::~TaskGroup()
+{
+    if (!tasks_.empty())
+        std::terminate(); // The tasks refer to this group and to its owner.
+}
+
+void TaskGroup::spawn(std::string name, std::function<Task<>()> make)
+{
+    if (cancelled_)
+        return;
+    auto& entry = tasks_.emplace_back();
+    const auto position = std::prev(tasks_.end());
+    entry.name = std::move(name);
+    entry.make = std::move(make);
+    idle_.reset();
+    auto finish = [this, position](std::exception_ptr failure) {
+        // A cancellation that nobody asked for is a failure like any other.
+        if (failure && !(cancelled_ && is_cancelled(failure))) {
+            if (on_failure_)
+                on_failure_(position->name, failure);
+            else if (!first_failure_)
+                first_failure_ = failure;
+        }
+        tasks_.erase(position);
+        if (tasks_.empty())
+            idle_.set();
+    };
+    boost::asio::co_spawn(
+        executor_, [position] { return position->make(); },
+        boost::asio::bind_cancellation_slot(entry.signal.slot(), std::move(finish)));
+}
+
+void TaskGroup::cancel()
+{
+    cancelled_ = true;
+    // Emitting may end a task at once, which erases its entry: step first.
+    for (auto entry = tasks_.begin(); entry != tasks_.end();)
+        (entry++)->signal.emit(boost::asio::cancellation_type::terminal);
+}
+
+Task<> TaskGroup::join()
+{
+    co_await idle_.wait();
+    if (first_failure_)
+        std::rethrow_exception(std::exchange(first_failure_, nullptr));
+}
+
+std::vector<std::string> TaskGroup::names() const
+{
+    std::vector<std::string> names;
+    for (const auto& task : tasks_)
+        names.push_back(task.name);
+    return names;
+}
+
+} // namespace golem
