@@ -1,0 +1,57 @@
+#pragma once
+
+#include <golem/core/error.hpp>
+#include <golem/core/task.hpp>
+#include <golem/http/message.hpp>
+
+#include <memory>
+#include <string>
+
+namespace golem::http {
+
+/// A request got no answer. Whether it reached the other side decides if it may be sent again.
+class TransportError : public Error {
+public:
+    enum class Sent {
+        no,      ///< Not one byte left us, or the connection was refused: the request had no effect.
+        unknown, ///< It may have been executed.
+    };
+
+    TransportError(Errc code, std::string operation, std::string explanation, Sent sent);
+
+    Sent sent() const noexcept { return sent_; }
+
+private:
+    Sent sent_;
+};
+
+/// The only way out of the process: requests to one origin (scheme, host, port). Implementations: connect_http
+/// (Beast, pooled keep-alive connections) and the devnet's in-process one.
+///
+/// One executor; members are used from coroutines of that executor.
+class Transport {
+public:
+    virtual ~Transport() = default;
+
+    /// Completes with the answer, whatever its status. `request` must outlive the await.
+    ///
+    /// Cancellation (terminal) withdraws the request: the connection is dropped, so the other side does not take
+    /// events for a caller who has gone. Errors: TransportError with unreachable (no connection), timed_out (the
+    /// request's limit), protocol (malformed, cut off, larger than the request's response limit), closed.
+    virtual Task<Response> send(const Request& request) = 0;
+
+    /// Ends idle connections and refuses new requests. Requests under way end with closed. Idempotent.
+    virtual void close() noexcept = 0;
+
+    /// Where requests go, for messages: "http://127.0.0.1:7465".
+    virtual const std::string& origin() const noexcept = 0;
+};
+
+/// Answers requests: the devnet's REST face, tests. Cancellation (terminal) means that the caller went away.
+class Handler {
+public:
+    virtual ~Handler() = default;
+    virtual Task<Response> handle(const Request& request) = 0;
+};
+
+} // namespace golem::http
