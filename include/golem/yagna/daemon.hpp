@@ -1,0 +1,39 @@
+#pragma once
+
+#include <golem/core/task.hpp>
+#include <golem/core/time_source.hpp>
+#include <golem/http/transport.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace golem {
+
+/// Which daemon to talk to: where it is, who we are, and how requests get there. A value; copy it freely.
+class Daemon {
+public:
+    /// Makes the transport once the executor and the clock are known.
+    using MakeTransport = std::function<std::shared_ptr<http::Transport>(const Executor& executor, TimeSource& time)>;
+
+    /// A daemon at `url` ("http://127.0.0.1:7465"). Throws Error invalid_input for a malformed URL or an empty key.
+    Daemon(std::string url, std::string app_key);
+    /// A daemon reached some other way (in process, by a decorated transport). `url` is for messages only.
+    Daemon(std::string url, std::string app_key, MakeTransport make_transport);
+
+    /// Reads YAGNA_APPKEY (required: Error invalid_input if missing or empty) and YAGNA_API_URL
+    /// (default http://127.0.0.1:7465). Reads the environment once, now.
+    static Daemon from_environment();
+
+    const std::string& url() const noexcept { return url_; }
+    /// Secret: never log it.
+    const std::string& app_key() const noexcept { return app_key_; }
+    std::shared_ptr<http::Transport> make_transport(const Executor& executor, TimeSource& time) const;
+
+private:
+    std::string url_;
+    std::string app_key_;
+    MakeTransport make_transport_;
+};
+
+} // namespace golem
