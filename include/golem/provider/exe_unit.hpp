@@ -1,0 +1,56 @@
+#pragma once
+
+#include <golem/core/task.hpp>
+#include <golem/core/time_source.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace golem::provider {
+
+enum class UnitState { initialized, deployed, ready, unresponsive, terminated };
+
+/// Where an exe-unit is, and where the command that runs takes it.
+struct UnitStatePair {
+    UnitState now = UnitState::initialized;
+    std::optional<UnitState> entering;
+    bool operator==(const UnitStatePair&) const = default;
+};
+
+/// The result of one command, as `GET …/exec/{batch}` tells it. Output that is empty is absent.
+struct CommandOutcome {
+    int index = 0;
+    bool ok = false;
+    std::optional<std::string> out;
+    std::optional<std::string> err;
+    /// True if the capture asked for bytes ("bin"): then out and err are told as arrays of numbers.
+    bool out_is_binary = false;
+    bool err_is_binary = false;
+    std::optional<std::string> message;
+    bool is_batch_finished = false;
+    Timestamp date{};
+};
+
+/// What the daemon calls on a provider's exe-unit, for the requestor. One executor.
+class ExeUnit {
+public:
+    virtual ~ExeUnit() = default;
+
+    /// Queues a script: the JSON text of a command array, already checked by parse_script. Does not wait.
+    virtual void exec(const std::string& batch, const std::string& script) = 0;
+
+    /// Results from index 0. Waits up to `wait` until command `index` (nothing: the last one of the batch) has finished,
+    /// as the real exe-unit: after an early failure a wait for the last command sits out its time. With `index`, nothing
+    /// at the limit (told as 408) and output only in that item. Error not_found for an unknown batch.
+    virtual Task<std::optional<std::vector<CommandOutcome>>>
+    results(const std::string& batch, Duration wait, std::optional<int> index) = 0;
+
+    virtual UnitStatePair state() const = 0;
+
+    /// One number a counter, in the order of the agreement's `golem.com.usage.vector`, as of the last report (once a
+    /// second); nothing before the first report.
+    virtual std::optional<std::vector<double>> usage() const = 0;
+};
+
+} // namespace golem::provider

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <golem/core/task.hpp>
+#include <golem/core/time_source.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace golem::provider {
+
+/// What a runtime is asked to run.
+struct RunRequest {
+    std::string entry_point;
+    std::vector<std::string> args;
+    /// The most bytes of each output kept; more is cut off at the end.
+    std::size_t output_limit = 4u << 20;
+};
+
+struct RunOutput {
+    /// 128 + n if a signal n ended it.
+    int exit_code = 0;
+    std::string out;
+    std::string err;
+};
+
+struct DeployRequest {
+    /// `golem.srv.comp.task_package` of the demand, if any.
+    std::optional<std::string> image;
+    /// Directories inside the machine that deploy has to provide, beside the runtime's own.
+    std::vector<std::string> volumes;
+};
+
+struct Volume {
+    std::string name;
+    std::string path;
+};
+
+/// What executes the commands of one activity. Failures are Error command_failed whose their_words() is the text the
+/// requestor reads as the command's message. One executor; cancellation (terminal) kills what runs.
+class Runtime {
+public:
+    virtual ~Runtime() = default;
+
+    virtual Task<std::vector<Volume>> deploy(const DeployRequest& request) = 0;
+    /// Returns the start command's output.
+    virtual Task<std::string> start(const std::vector<std::string>& args) = 0;
+    virtual Task<RunOutput> run(const RunRequest& request) = 0;
+    virtual Task<> transfer(const std::string& from, const std::string& to) = 0;
+    /// Kills everything at once and removes what deploy made. Idempotent.
+    virtual void kill() noexcept = 0;
+
+    /// Seconds of processor time used so far.
+    virtual double cpu_seconds() const = 0;
+};
+
+/// Makes the runtime of one activity.
+class RuntimeFactory {
+public:
+    virtual ~RuntimeFactory() = default;
+    virtual std::unique_ptr<Runtime> make(const std::string& activity) = 0;
+};
+
+} // namespace golem::provider
