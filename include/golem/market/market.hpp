@@ -1,0 +1,136 @@
+#pragma once
+
+#include <golem/core/amount.hpp>
+#include <golem/core/log.hpp>
+#include <golem/core/random.hpp>
+#include <golem/core/task.hpp>
+#include <golem/core/time_source.hpp>
+#include <golem/market/payload.hpp>
+#include <golem/market/strategy.hpp>
+#include <golem/yagna/client.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace golem {
+
+/// How agreements are found. All durations more than zero.
+struct MarketOptions {
+    /// The subnet tag of our demands and of the offers we take; not empty.
+    std::string subnet = "public";
+    Strategy strategy = cheapest();
+    PriceCaps caps;
+    /// What we propose: how often notes come and how fast we accept them.
+    Duration debit_note_interval = std::chrono::seconds(120);
+    Duration accept_timeout = std::chrono::seconds(120);
+    /// Proposed only for agreements longer than 10 h.
+    Duration payment_timeout = std::chrono::hours(12);
+    /// How long a provider may take to approve before we cancel.
+    Duration approval_limit = std::chrono::seconds(60);
+    /// Silence after which the next offers are countered.
+    Duration wave_silence = std::chrono::milliseconds(500);
+    /// A demand that nobody waits for is deleted after this time.
+    Duration demand_linger = std::chrono::seconds(5);
+    /// One demand's long poll.
+    Duration poll = std::chrono::seconds(60);
+    /// Demands of one payload open at a time, at least 1.
+    int max_demands = 4;
+    /// Without an agreement for this time, a report tells why.
+    Duration report_after = std::chrono::seconds(30);
+};
+
+/// What one service asks of the market. A class, so that it may be named in a statement that awaits.
+class Order {
+public:
+    Order(Payload payload, Duration expiration) : payload_(std::move(payload)), expiration_(expiration) {}
+    const Payload& payload() const noexcept { return payload_; }
+    /// From signing to the agreement's end; 5 minutes at least.
+    Duration expiration() const noexcept { return expiration_; }
+
+private:
+    Payload payload_;
+    Duration expiration_;
+};
+
+/// Counts of what a demand met, for "why do I wait".
+struct MarketReport {
+    std::string constraints;
+    std::size_t proposals = 0;      ///< offers that matched
+    std::size_t not_answered = 0;   ///< of these, too expensive, excluded, or not understood
+    std::size_t refusals = 0;       ///< counters that were refused
+    std::size_t silences = 0;       ///< counters that got no answer in time
+    std::size_t failed_agreements = 0;
+    std::string last_refusal;       ///< the provider's words
+    /// One sentence for people.
+    std::string to_string() const;
+};
+
+/// What the platform pays with: added to every demand of the manager.
+struct PaymentTerms {
+    std::string platform;
+    yagna::DemandDecoration decoration;
+};
+
+/// Finds providers and signs agreements: few demands for many services (design: demands are shared by equal payloads,
+/// a demand is polled only while somebody waits, proposals are countered best first in waves).
+///
+/// One executor. Close before destroying.
+class Market {
+public:
+    /// Called whenever what a waiting order should tell people has changed: "waiting for offers", "refused: …".
+    using Progress = std::function<void(const std::string& why)>;
+    /// Called once after each report_after without an agreement.
+    using Reporter = std::function<void(const MarketReport&)>;
+    /// Makes the payment terms known; asked before the first demand, and again if it threw.
+    using Terms = std::function<Task<PaymentTerms>()>;
+
+    Market(const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
+           const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter);
+    ~Market();
+
+    /// Completes with an approved agreement that is the caller's from then on. `order` outlives the await.
+    /// Cancellation (terminal) withdraws: a confirmed agreement is cancelled, or terminated if it was approved already;
+    /// nothing is left without an owner. Errors: those of the terms (funds, key), unreachable daemon, closed.
+    /// A provider's refusal is no error: the next one is tried, without end.
+    Task<yagna::Agreement> hire(const Order& order, Progress progress);
+
+    /// Tells that an agreement made here has ended: the provider will offer itself again on its demand.
+    void agreement_ended(const yagna::AgreementId& agreement);
+
+    /// Open demands, for tests and reports.
+    std::size_t open_demands() const noexcept;
+
+    /// Ends every wait (closed), deletes the demands (each bounded by `limit`), completes when nothing runs any more.
+    /// What could not be deleted is logged and returned.
+    Task<std::vector<std::string>> close(Duration limit);
+
+private:
+    class Implementation;
+    std::unique_ptr<Implementation> implementation_;
+};
+
+/// One poll of the agreement events for all services of a manager (`GET /agreementEvents`, the manager's session).
+class AgreementFeed {
+public:
+    using Listener = std::function<void(const yagna::AgreementEvent&)>;
+
+    AgreementFeed(const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, std::string app_session,
+                  Duration poll = std::chrono::seconds(60));
+    ~AgreementFeed();
+
+    /// Starts polling with the first listener; an event that came before is told as well (the feed is a log).
+    /// The listener is called at most once with a final event (rejected, cancelled, terminated).
+    void listen(const yagna::AgreementId& agreement, Listener listener);
+    /// Ends polling with the last one.
+    void forget(const yagna::AgreementId& agreement);
+
+    Task<> close();
+
+private:
+    class Implementation;
+    std::unique_ptr<Implementation> implementation_;
+};
+
+} // namespace golem
