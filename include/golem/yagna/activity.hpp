@@ -49,7 +49,7 @@ public:
     /// `POST /activity`: completes once the exe-unit is up. `wait` is at least 5 s: a shorter one can leave an orphan
     /// that blocks the agreement. Not repeatable. Error timed_out: it may come up still; terminate the agreement.
     Task<ActivityId> create(const AgreementId& agreement, Duration wait);
-    /// `DELETE /activity/{id}`. Repeatable; a dead one counts as destroyed. Error timed_out if unconfirmed.
+    /// `DELETE /activity/{id}`. Repeatable; a dead or unknown one counts as destroyed. Error timed_out if unconfirmed.
     Task<> destroy(const ActivityId& activity, Duration wait);
     /// `POST …/exec`: queues a script (JSON text of the command array). Not repeatable.
     Task<BatchId> exec(const ActivityId& activity, const std::string& script);

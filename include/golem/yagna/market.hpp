@@ -13,7 +13,7 @@ namespace golem::yagna {
 
 class Caller;
 
-enum class ProposalState { initial, draft, rejected, accepted, expired };
+enum class ProposalState { initial, draft, rejected, accepted, expired, unknown };
 
 struct Proposal {
     ProposalId id;
@@ -35,7 +35,8 @@ struct ProposalRejected {
 
 using DemandEvent = std::variant<Proposal, ProposalRejected>;
 
-enum class AgreementState { proposal, pending, cancelled, rejected, approved, expired, terminated };
+/// `unknown`: a state that this version of the library has no name for.
+enum class AgreementState { proposal, pending, cancelled, rejected, approved, expired, terminated, unknown };
 
 struct Agreement {
     AgreementId id;
@@ -77,7 +78,7 @@ enum class Approval { approved, rejected, cancelled, expired, terminated, undeci
 /// What became of a request to cancel or terminate.
 enum class EndOutcome {
     done,        ///< Ended by this call.
-    already,     ///< It had ended before, one way or the other.
+    already,     ///< It had ended before, one way or the other, or had never reached the provider.
     wrong_state, ///< Cancel: it is approved by now (terminate it). Terminate: it was never approved.
 };
 

@@ -38,7 +38,7 @@ struct DemandDecoration {
     std::vector<std::string> constraints;
 };
 
-enum class DocumentStatus { issued, received, accepted, rejected, failed, settled, cancelled };
+enum class DocumentStatus { issued, received, accepted, rejected, failed, settled, cancelled, unknown };
 
 struct DebitNote {
     DebitNoteId id;
