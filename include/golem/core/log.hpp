@@ -21,7 +21,7 @@ struct LogOptions {
     LogLevel level = LogLevel::info;   ///< Lines below it are dropped.
     bool to_stderr = false;            ///< Also on the standard error stream.
     std::filesystem::path path;        ///< File to append to; empty: no file.
-    std::size_t max_size = 10'000'000; ///< Bytes after which the file is rotated to path.1, path.2, …; at least 1024.
+    std::size_t max_size = 10'000'000; ///< Bytes; a fuller golem.log becomes golem.1.log. At least 1024.
     std::size_t max_files = 5;         ///< Rotated files that are kept besides the current one, 1 to 1000.
 };
 
@@ -31,16 +31,20 @@ class LogCore;
 
 inline void append_to(std::string& line, std::string_view text) { line += text; }
 
-inline void append_to(std::string& line, bool value) { line += value ? "true" : "false"; }
-
-inline void append_to(std::string& line, char value) { line += value; }
-
-template <typename Number>
-    requires(std::is_arithmetic_v<Number> && !std::same_as<Number, bool> && !std::same_as<Number, char>)
-void append_to(std::string& line, Number value) {
-    char digits[64];
-    const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
-    line.append(digits, end);
+// A template, since a plain overload for bool would take string literals.
+template <typename Value>
+    requires std::is_arithmetic_v<Value>
+void append_to(std::string& line, Value value)
+{
+    if constexpr (std::same_as<Value, bool>) {
+        line += value ? "true" : "false";
+    } else if constexpr (std::same_as<Value, char>) {
+        line += value;
+    } else {
+        char digits[64];
+        const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
+        line.append(digits, end);
+    }
 }
 
 template <typename T>
@@ -48,9 +52,11 @@ concept Loggable = requires(std::string& line, const T& part) { append_to(line, 
 
 } // namespace detail
 
-/// A cheap, copyable door to a log; copies share the sink and the secrets. Any thread.
+/// A cheap, copyable door to a log; copies share sink, level and secrets. Any thread.
 ///
-/// Registered secrets, `authToken=…` of URLs and `Bearer …` never reach a sink: `***` stands in their place.
+/// Registered secrets, `authToken=…` of URLs and `Bearer …` never reach a sink: `***` stands in their place. Line
+/// breaks and control characters become spaces, so that text of strangers cannot forge lines. Other types can be logged
+/// once their namespace has a function `append_to(std::string& line, const T&)`.
 class Logger {
 public:
     using Sink = std::function<void(LogLevel, std::string_view line)>;
@@ -62,7 +68,7 @@ public:
     explicit Logger(Sink sink, LogLevel level = LogLevel::trace);
 
     bool enabled(LogLevel level) const noexcept;
-    void set_level(LogLevel level) noexcept;
+    void set_level(LogLevel level) const noexcept;
 
     /// The same log; its lines begin with "[tag] ", after the tags of this one.
     Logger with_tag(std::string tag) const;
@@ -72,7 +78,8 @@ public:
 
     /// Writes one line put together from strings and numbers. Nothing is put together unless the level is enabled.
     template <detail::Loggable... Parts>
-    void log(LogLevel level, const Parts&... parts) const {
+    void log(LogLevel level, const Parts&... parts) const
+    {
         if (!enabled(level))
             return;
         std::string line = prefix_;
@@ -81,33 +88,39 @@ public:
     }
 
     template <detail::Loggable... Parts>
-    void trace(const Parts&... parts) const {
+    void trace(const Parts&... parts) const
+    {
         log(LogLevel::trace, parts...);
     }
 
     template <detail::Loggable... Parts>
-    void debug(const Parts&... parts) const {
+    void debug(const Parts&... parts) const
+    {
         log(LogLevel::debug, parts...);
     }
 
     template <detail::Loggable... Parts>
-    void info(const Parts&... parts) const {
+    void info(const Parts&... parts) const
+    {
         log(LogLevel::info, parts...);
     }
 
     template <detail::Loggable... Parts>
-    void warning(const Parts&... parts) const {
+    void warning(const Parts&... parts) const
+    {
         log(LogLevel::warning, parts...);
     }
 
     template <detail::Loggable... Parts>
-    void error(const Parts&... parts) const {
+    void error(const Parts&... parts) const
+    {
         log(LogLevel::error, parts...);
     }
 
 private:
     template <typename Part>
-    static void append_part(std::string& line, const Part& part) {
+    static void append_part(std::string& line, const Part& part)
+    {
         using detail::append_to;
         append_to(line, part);
     }

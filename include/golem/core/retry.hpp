@@ -17,8 +17,9 @@ enum class Idempotency {
 
 /// How often a failed call is repeated, and how long is waited in between.
 struct RetryPolicy {
-    int max_attempts = 5;                                    ///< In all, the first one included: 1 never repeats.
-    Duration max_elapsed = std::chrono::minutes(1);          ///< No attempt starts later than this after the first.
+    int max_attempts = 5; ///< In all, the first one included: 1 never repeats.
+    Duration max_elapsed =
+        std::chrono::minutes(1); ///< Once this has passed since the first attempt began, no further one is made.
     Duration initial_delay = std::chrono::milliseconds(200); ///< Before the second attempt.
     Duration max_delay = std::chrono::seconds(10);           ///< Delays grow up to this one.
     double multiplier = 2.0;                                 ///< Growth from one delay to the next, at least 1.
