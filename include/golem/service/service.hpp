@@ -1,0 +1,30 @@
+#pragma once
+
+#include <golem/core/task.hpp>
+#include <golem/market/payload.hpp>
+#include <golem/work/work_context.hpp>
+
+namespace golem {
+
+/// What a user subclasses: what to rent, and what to do there. An object is made anew for each attempt; all of its
+/// functions are called on the manager's executor, never two at a time.
+class Service {
+public:
+    virtual ~Service() = default;
+
+    /// What the service needs to run. Called once for each attempt, before an agreement is looked for.
+    virtual Payload payload() const = 0;
+
+    /// Makes the machine ready; the wrapper is `starting` meanwhile. By default deploys the image and starts it with
+    /// ServiceOptions::start_args. Throwing means `failed`.
+    virtual Task<> start(WorkContext& work);
+
+    /// The service's life; the wrapper is `running` meanwhile. When it returns the service is `stopped`, when it throws
+    /// `failed`. Cancelled (terminal) when stop() was asked for. By default waits for that.
+    virtual Task<> run(WorkContext& work);
+
+    /// Called after run() ended in any way, as long as the activity lives. By default does nothing.
+    virtual Task<> shutdown(WorkContext& work);
+};
+
+} // namespace golem

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <golem/core/amount.hpp>
+#include <golem/core/log.hpp>
+#include <golem/core/task.hpp>
+#include <golem/core/time_source.hpp>
+#include <golem/market/market.hpp>
+#include <golem/payment/payments.hpp>
+#include <golem/service/service.hpp>
+#include <golem/service/service_wrapper.hpp>
+#include <golem/yagna/daemon.hpp>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace golem {
+
+/// Limits of a service's steps. All more than zero; clean-up goes on with the next step when one passes.
+struct ServiceLimits {
+    Duration activity_create = std::chrono::seconds(30); ///< 5 s at least.
+    Duration activity_destroy = std::chrono::seconds(30);
+    Duration start = std::chrono::minutes(10);
+    Duration shutdown = std::chrono::seconds(30);
+    Duration terminate = std::chrono::seconds(10);
+    Duration close = std::chrono::seconds(90); ///< ServiceManager::close() in all.
+};
+
+/// How often a running service is looked at.
+struct HealthOptions {
+    /// A state poll comes this long after the last successful exchange with the exe-unit.
+    Duration idle_poll = std::chrono::seconds(15);
+    /// State polls of all services together.
+    int polls_per_minute = 60;
+};
+
+struct ServiceManagerOptions {
+    /// The daemon; absent: Daemon::from_environment().
+    std::optional<Daemon> daemon;
+    /// `subnet` empty: YAGNA_SUBNET, else "public".
+    MarketOptions market = MarketOptions{.subnet = {}};
+    /// `network` empty: YAGNA_PAYMENT_NETWORK, else "hoodi".
+    PaymentOptions payment = PaymentOptions{.network = {}};
+    ServiceLimits limits;
+    HealthOptions health;
+    WorkOptions work;
+    yagna::CallerOptions calls;
+    /// Nothing is logged by default. LogOptions::file gives a rotating file.
+    LogOptions log;
+    /// Called on the manager's executor with what concerns the whole manager (no funds, key revoked) after every
+    /// waiting service has failed of it, and with the exceptions of services. By default both are logged.
+    std::function<void(std::exception_ptr)> exception_handler;
+    /// Seed of ids, jitter and choices; absent: from the system.
+    std::optional<std::uint64_t> seed;
+    /// The clock; absent: the machine's. It must outlive the manager. Virtual time needs the executor constructor.
+    TimeSource* time = nullptr;
+};
+
+/// How one service is run. A value.
+struct ServiceOptions {
+    /// Instead of Service::payload().
+    std::optional<Payload> payload;
+    /// From signing to the agreement's end, 5 minutes at least; a service that runs then is `failed`, cause "expired".
+    Duration expiration = std::chrono::hours(3);
+    /// Arguments of the runtime's start command (Service::start() by default uses them).
+    std::vector<std::string> start_args;
+};
+
+/// What a wrapper is made from; only a manager has one.
+class WrapperInit {
+private:
+    friend class ServiceManager;
+    friend class ServiceWrapper;
+    explicit WrapperInit(std::shared_ptr<detail::ServiceRecord> record) : record_(std::move(record)) {}
+    std::shared_ptr<detail::ServiceRecord> record_;
+};
+
+/// Rents machines and keeps services running on them. Owns everything that talks to the daemon; see the design notes in
+/// README. Members may be called from any thread unless they say otherwise.
+class ServiceManager {
+public:
+    using ServiceFactory = std::function<std::shared_ptr<Service>()>;
+
+    /// With an executor and a thread of its own. Throws Error invalid_input for bad options, before any I/O.
+    explicit ServiceManager(ServiceManagerOptions options = ServiceManagerOptions());
+    /// On the caller's executor (a strand or a single-threaded context).
+    ServiceManager(const Executor& executor, ServiceManagerOptions options);
+    /// An owned thread closes within its limit and joins. On a joined executor it only asks for the end, and logs:
+    /// await close() first.
+    ~ServiceManager();
+
+    ServiceManager(const ServiceManager&) = delete;
+    ServiceManager& operator=(const ServiceManager&) = delete;
+
+    /// Starts looking for a provider for a service of class S and returns its handle at once; status `pending`. Each
+    /// attempt makes an S from copies of `args`, on the executor. A first argument of type ServiceOptions is not one of
+    /// them. Throws Error closed after close(), invalid_input for bad options.
+    template <std::derived_from<Service> S, typename... Args>
+    std::shared_ptr<ServiceWrapper> create_service(Args&&... args)
+    {
+        return create_service_as<S, ServiceWrapper>(std::tuple<>(), std::forward<Args>(args)...);
+    }
+
+    /// The same with a wrapper class of one's own, made from WrapperInit and `wrapper_args`.
+    template <std::derived_from<Service> S, std::derived_from<ServiceWrapper> Wrapper, typename... WrapperArgs, typename... Args>
+    std::shared_ptr<Wrapper> create_service_as(std::tuple<WrapperArgs...> wrapper_args, Args&&... args);
+
+    /// The same with factories instead of classes.
+    template <std::derived_from<ServiceWrapper> Wrapper>
+    std::shared_ptr<Wrapper> create_service_with(ServiceOptions options, ServiceFactory make_service,
+                                                 const std::function<std::shared_ptr<Wrapper>(WrapperInit)>& make_wrapper);
+
+    /// Every service whose wrapper somebody still keeps or that has not ended.
+    std::vector<std::shared_ptr<ServiceWrapper>> services() const;
+
+    /// Sleeps on the manager's clock. On the manager's executor.
+    Task<> sleep(Duration duration);
+
+    /// Stops every service, settles, releases the allocation, ends all tasks; bounded by ServiceLimits::close. Returns
+    /// what could not be closed, one line each; empty is clean. Idempotent. On the manager's executor, or by golem::wait.
+    Task<std::vector<std::string>> close();
+
+    /// What was spent and accepted so far, by agreement.
+    std::vector<Bill> bills() const;
+
+    Executor executor() const noexcept;
+    TimeSource& time() const noexcept;
+
+private:
+    class Implementation;
+    std::shared_ptr<detail::ServiceRecord> make_record(ServiceOptions options, ServiceFactory make_service);
+    void start(const std::shared_ptr<detail::ServiceRecord>& record, const std::shared_ptr<ServiceWrapper>& wrapper);
+    static WrapperInit init(std::shared_ptr<detail::ServiceRecord> record) { return WrapperInit(std::move(record)); }
+
+    std::shared_ptr<Implementation> implementation_;
+};
+
+} // namespace golem
