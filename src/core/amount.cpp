@@ -163,15 +163,19 @@ std::string Amount::to_string(int count) const
 
 Amount& Amount::operator+=(const Amount& other)
 {
-    if (__builtin_add_overflow(units_, other.units_, &units_))
+    Units result = 0;
+    if (__builtin_add_overflow(units_, other.units_, &result))
         throw overflow("add amounts");
+    units_ = result;
     return *this;
 }
 
 Amount& Amount::operator-=(const Amount& other)
 {
-    if (__builtin_sub_overflow(units_, other.units_, &units_))
+    Units result = 0;
+    if (__builtin_sub_overflow(units_, other.units_, &result))
         throw overflow("subtract amounts");
+    units_ = result;
     return *this;
 }
 

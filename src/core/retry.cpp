@@ -55,12 +55,17 @@ Backoff::Backoff(const RetryPolicy& policy, Random random)
 Duration Backoff::next() noexcept
 {
     const double full = static_cast<double>(step_.count());
-    const double grown = full * policy_.multiplier;
-    step_ = grown < static_cast<double>(policy_.max_delay.count()) ? Duration(static_cast<Duration::rep>(grown))
-                                                                   : policy_.max_delay;
+    step_ = limited(full * policy_.multiplier);
     // Subtracted, so that a delay never exceeds max_delay.
-    const double delay = full - full * policy_.jitter * random_.unit();
-    return std::min(Duration(static_cast<Duration::rep>(delay)), policy_.max_delay);
+    return limited(full - full * policy_.jitter * random_.unit());
+}
+
+Duration Backoff::limited(double nanoseconds) const noexcept
+{
+    // Compared as double: the longest durations do not survive the way back.
+    return nanoseconds < static_cast<double>(policy_.max_delay.count())
+               ? Duration(static_cast<Duration::rep>(nanoseconds))
+               : policy_.max_delay;
 }
 
 RetryDecision decide_retry(const RetryPolicy& policy, const FailedAttempt& failed, Idempotency idempotency)

@@ -42,6 +42,8 @@ public:
     void reset() noexcept { step_ = policy_.initial_delay; }
 
 private:
+    Duration limited(double nanoseconds) const noexcept;
+
     RetryPolicy policy_;
     Random random_;
     Duration step_;
