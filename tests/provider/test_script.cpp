@@ -1,0 +1,152 @@
+#include <golem/provider/script.hpp>
+
+#include <golem/core/error.hpp>
+
+#include <tests/support/catch.hpp>
+
+using namespace golem;
+using namespace golem::provider;
+
+namespace {
+
+std::string complaint(const std::string& script)
+{
+    try {
+        parse_script(script);
+    } catch (const Error& error) {
+        CHECK(error.errc() == Errc::invalid_input);
+        return error.their_words();
+    }
+    return {};
+}
+
+RunCommand run_command(const std::string& capture)
+{
+    const auto script =
+        parse_script(R"([{"run":{"entry_point":"/bin/sh","args":["-c","x"],"capture":)" + capture + "}}]");
+    REQUIRE(script.size() == 1);
+    return std::get<RunCommand>(script[0]);
+}
+
+} // namespace
+
+TEST_CASE("a defect of a script is told in the daemon's words")
+{
+    struct Row {
+        std::string script;
+        std::string words;
+    };
+    const auto rows = std::vector<Row>{
+        // Recorded.
+        {R"([{"nope":{}}])",
+         R"x(Error("unknown variant `nope`, expected one of `sign`, `deploy`, `start`, `run`, `transfer`, `terminate`", line: 1, column: 8))x"},
+        {R"([{"dance": {}}])",
+         R"x(Error("unknown variant `dance`, expected one of `sign`, `deploy`, `start`, `run`, `transfer`, `terminate`", line: 1, column: 9))x"},
+        {"{}", R"x(Error("invalid type: map, expected a sequence", line: 1, column: 0))x"},
+        {R"([{"run":{}}])", R"x(Error("missing field `entry_point`", line: 1, column: 10))x"},
+        {R"([{"run": {"args": []}}])", R"x(Error("missing field `entry_point`", line: 1, column: 21))x"},
+        {R"([{"run":{"entry_point":"/bin/date","args":null}}])",
+         R"x(Error("invalid type: null, expected a sequence", line: 1, column: 46))x"},
+        {"garbage", R"x(Error("expected value", line: 1, column: 1))x"},
+        {"no json", R"x(Error("expected ident", line: 1, column: 2))x"},
+        {R"([{"deploy":null}])",
+         R"x(Error("invalid type: null, expected struct variant ExeScriptCommand::Deploy", line: 1, column: 15))x"},
+        {R"([{"start":{"args":"x"}}])",
+         R"x(Error("invalid type: string \"x\", expected a sequence", line: 1, column: 21))x"},
+        {R"(["deploy"])", R"x(Error("invalid type: unit variant, expected struct variant", line: 1, column: 10))x"},
+        // By the same rules.
+        {"", R"x(Error("EOF while parsing a value", line: 1, column: 0))x"},
+        {"[", R"x(Error("EOF while parsing a list", line: 1, column: 1))x"},
+        {"[\n{\"nope\":{}}]",
+         R"x(Error("unknown variant `nope`, expected one of `sign`, `deploy`, `start`, `run`, `transfer`, `terminate`", line: 2, column: 7))x"},
+        {R"(["nope"])",
+         R"x(Error("unknown variant `nope`, expected one of `sign`, `deploy`, `start`, `run`, `transfer`, `terminate`", line: 1, column: 7))x"},
+        {R"([{"deploy":{}},])", R"x(Error("trailing comma", line: 1, column: 16))x"},
+        {R"([{"deploy":{}}] x)", R"x(Error("trailing characters", line: 1, column: 17))x"},
+        {R"([{"deploy":{},"start":{}}])", R"x(Error("expected value", line: 1, column: 13))x"},
+        {R"([{"transfer":{"from":"a"}}])", R"x(Error("missing field `to`", line: 1, column: 25))x"},
+        {R"([{"run":{"entry_point":5}}])",
+         R"x(Error("invalid type: integer `5`, expected a string", line: 1, column: 24))x"},
+        {R"([{"run":{"entry_point":1.5}}])",
+         R"x(Error("invalid type: floating point `1.5`, expected a string", line: 1, column: 26))x"},
+        {"5", R"x(Error("invalid type: integer `5`, expected a sequence", line: 1, column: 1))x"},
+        {"true", R"x(Error("invalid type: boolean `true`, expected a sequence", line: 1, column: 4))x"},
+        {R"([{"deploy":{"a":[1,2,)", R"x(Error("EOF while parsing a value", line: 1, column: 21))x"},
+    };
+    for (const auto& row : rows) {
+        INFO(row.script);
+        CHECK(complaint(row.script) == row.words);
+    }
+    CHECK(complaint(std::string(100'000, '[')) != "");
+    CHECK(
+        complaint(R"([{"deploy":{"a":)" + std::string(100'000, '[')).find("recursion limit exceeded") !=
+        std::string::npos);
+}
+
+TEST_CASE("every command is read, keys that nobody knows are passed over")
+{
+    CHECK(parse_script(" [] ").empty());
+    const auto script = parse_script(
+        R"([{"deploy":{"net":[{"id":"a"}],"volumes":["/data"],"x":{"y":[1,-2.5e3,null,true,"\u00e9\ud83d\ude00"]}}},
+            {"deploy":{"volumes":{"/data":{"host":{}},"/tmp":{"ram":{"size":"256MiB"}}}}},
+            {"start":{}}, {"start":{"args":["a","b"]}},
+            {"run":{"entry_point":"/bin/date","env":{"A":"b"},"x":1,"capture":null}},
+            {"transfer":{"from":"a","to":"b","format":null,"depth":null}}, {"sign":{}}, {"terminate":{}}])");
+    REQUIRE(script.size() == 8);
+    CHECK(std::get<DeployCommand>(script[0]).volumes == std::vector<std::string>{"/data"});
+    CHECK(std::get<DeployCommand>(script[1]).volumes == std::vector<std::string>{"/data", "/tmp"});
+    CHECK(std::get<StartCommand>(script[3]).args == std::vector<std::string>{"a", "b"});
+    const auto& run = std::get<RunCommand>(script[4]);
+    CHECK(run.entry_point == "/bin/date");
+    CHECK(run.args.empty());
+    CHECK(!run.out);
+    CHECK(std::get<TransferCommand>(script[5]).to == "b");
+    CHECK(std::holds_alternative<SignCommand>(script[6]));
+    CHECK(std::holds_alternative<TerminateCommand>(script[7]));
+}
+
+TEST_CASE("captures keep what they say")
+{
+    struct Row {
+        std::string capture;
+        std::string kept;
+        bool streamed = false;
+        bool binary = false;
+    };
+    const auto rows = std::vector<Row>{
+        {R"({"stdout":{"atEnd":{}}})", "0123456789"},
+        {R"({"stdout":{"atEnd":{"head":4}}})", "0123"},
+        {R"({"stdout":{"atEnd":{"tail":4}}})", "6789"},
+        {R"({"stdout":{"atEnd":{"headTail":4}}})", "0189"},
+        {R"({"stdout":{"atEnd":{"headTail":40}}})", "0123456789"},
+        {R"({"stdout":{"atEnd":{"part":{"head":4}}}})", "0123456789"},
+        {R"({"stdout":{"atEnd":{"format":"string"}}})", "0123456789"},
+        {R"({"stdout":{"atEnd":{"format":"bin"}}})", "0123456789", false, true},
+        {R"({"stdout":{"stream":{}}})", "0123456789", true},
+        {R"({"stdout":{"stream":{"limit":3}}})", "012", true},
+        {R"({"stdout":{"stream":{"stream":1024}}})", "0123456789", true},
+        {R"({"stdout":{"stream":{"format":"binary"}}})", "0123456789", true, true},
+    };
+    for (const auto& row : rows) {
+        INFO(row.capture);
+        const auto run = run_command(row.capture);
+        REQUIRE(run.out);
+        CHECK(!run.err);
+        CHECK(captured(*run.out, "0123456789") == row.kept);
+        CHECK(run.out->streamed == row.streamed);
+        CHECK(run.out->binary == row.binary);
+    }
+    CHECK(!run_command("{}").out);
+    CHECK(captured(Capture{false, Capture::Part::tail, 4, false}, "01") == "01");
+}
+
+TEST_CASE("output that is not UTF-8 is told as Latin-1")
+{
+    using namespace std::string_literals;
+    CHECK(as_text("a\xff"s + "b") == "a\xc3\xbf"s + "b");
+    CHECK(as_text("a\0b"s) == "a\0b"s);
+    CHECK(as_text("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80"s) == "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80"s);
+    CHECK(as_text("\xc3"s) == "\xc3\x83"s);
+    CHECK(as_text("\xed\xa0\x80"s) == "\xc3\xad\xc2\xa0\xc2\x80"s);
+    CHECK(as_text("\xc0\x80"s) == "\xc3\x80\xc2\x80"s);
+}
