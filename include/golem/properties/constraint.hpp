@@ -49,7 +49,7 @@ public:
     /// The property is there, whatever its value.
     static Constraint present(std::string_view name);
 
-    /// Neutral parts ("()") are left out; one part stands alone.
+    /// Neutral parts are left out; one part stands alone; none give "(&)".
     static Constraint all_of(const std::vector<Constraint>& parts);
     static Constraint any_of(const std::vector<Constraint>& parts);
     static Constraint negation(const Constraint& part);
@@ -57,7 +57,7 @@ public:
     Truth evaluate(const PropertySet& properties) const;
     Evaluation explain(const PropertySet& properties) const;
 
-    /// True for "()".
+    /// True for "()" and "(&)".
     bool is_neutral() const noexcept;
 
     /// In the layout of the other SDKs: "(&(a=b)\n\t(c>=d))".
