@@ -64,6 +64,11 @@ public:
     TimeSource& time() noexcept { return time_; }
 
 private:
+    http::TransportError explain(
+        const http::TransportError& failure, const std::string& operation, http::TransportError::Sent sent,
+        bool contacted, Duration limit) const;
+    Error explain(const Answer& answer, const std::string& operation, const std::string& target) const;
+
     std::shared_ptr<http::Transport> transport_;
     std::string app_key_;
     TimeSource& time_;

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <golem/yagna/activity.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The activity API's JSON; see market_codec.hpp for the rules.
+namespace golem::yagna::codec {
+
+std::string encode_activity_request(const AgreementId& agreement);
+/// The script is JSON text within a JSON string.
+std::string encode_script(const std::string& script);
+
+/// Either form of the answer: the id alone, or an object with it.
+ActivityId decode_created_activity(std::string_view operation, const std::string& body);
+std::vector<CommandResult> decode_results(std::string_view operation, const std::string& body);
+ActivityState decode_state(std::string_view operation, const std::string& body);
+ActivityUsage decode_usage(std::string_view operation, const std::string& body);
+std::vector<ActivityId> decode_activity_ids(std::string_view operation, const std::string& body);
+
+} // namespace golem::yagna::codec
