@@ -49,7 +49,10 @@ public:
     virtual Task<std::string> start(const std::vector<std::string>& args) = 0;
     virtual Task<RunOutput> run(const RunRequest& request) = 0;
     virtual Task<> transfer(const std::string& from, const std::string& to) = 0;
-    /// Kills everything at once and removes what deploy made. Idempotent.
+    /// Kills everything at once, keeping what deploy made: another deploy may follow. A run() under way returns with
+    /// its output so far. Idempotent.
+    virtual void stop() noexcept = 0;
+    /// The same, and removes what deploy made. Nothing can be run any more. Idempotent.
     virtual void kill() noexcept = 0;
 
     /// Seconds of processor time used so far.

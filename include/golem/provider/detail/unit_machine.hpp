@@ -1,0 +1,143 @@
+#pragma once
+
+#include <golem/provider/exe_unit.hpp>
+#include <golem/provider/script.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// The decisions of an exe-unit: which command may run in which state, and what a poll of results sees.
+namespace golem::provider::detail {
+
+inline std::string_view name_of(UnitState state) noexcept
+{
+    switch (state) {
+    case UnitState::initialized: return "Initialized";
+    case UnitState::deployed: return "Deployed";
+    case UnitState::ready: return "Ready";
+    case UnitState::unresponsive: return "Unresponsive";
+    case UnitState::terminated: return "Terminated";
+    }
+    return "";
+}
+
+inline std::string describe(const UnitStatePair& pair)
+{
+    std::string text = "StatePair(" + std::string(name_of(pair.now)) + ", ";
+    if (pair.entering)
+        text += "Some(" + std::string(name_of(*pair.entering)) + ")";
+    else
+        text += "None";
+    return text + ")";
+}
+
+inline std::string state_error(std::string_view text)
+{
+    return "Local service error: State error: " + std::string(text);
+}
+
+/// What a command's message says if the state was changed under it.
+inline std::string changed_under_command(const UnitStatePair& now, const UnitStatePair& expected)
+{
+    return state_error("Unexpected state: " + describe(now) + ", expected " + describe(expected));
+}
+
+struct Admission {
+    /// The command's message if it may not run.
+    std::optional<std::string> refusal;
+    /// The state while it runs.
+    UnitStatePair during;
+    /// The state afterwards, however it ended.
+    UnitState after = UnitState::initialized;
+};
+
+inline Admission admit(const UnitStatePair& state, const Command& command)
+{
+    const auto refuse = [&](std::string_view text) { return Admission{state_error(text), state, state.now}; };
+    if (std::holds_alternative<SignCommand>(command))
+        return Admission{std::nullopt, state, state.now};
+    if (std::holds_alternative<TerminateCommand>(command))
+        return Admission{std::nullopt, state, UnitState::initialized};
+    if (state.entering)
+        return refuse("Busy: " + describe(state));
+    const bool deploys = std::holds_alternative<DeployCommand>(command);
+    const bool starts = std::holds_alternative<StartCommand>(command);
+    switch (state.now) {
+    case UnitState::initialized:
+        if (!deploys)
+            return refuse("Activity is initialized - deploy() command is expected now");
+        return Admission{std::nullopt, {state.now, UnitState::deployed}, UnitState::deployed};
+    case UnitState::deployed:
+        if (!starts)
+            return refuse("Activity is deployed - start() command is expected now");
+        return Admission{std::nullopt, {state.now, UnitState::ready}, UnitState::ready};
+    case UnitState::ready:
+        if (deploys || starts)
+            return refuse("Cannot send command after a successful start()");
+        return Admission{std::nullopt, {state.now, UnitState::ready}, UnitState::ready};
+    case UnitState::unresponsive:
+    case UnitState::terminated: break;
+    }
+    return refuse("Unexpected state: " + describe(state) + ", expected " + describe({UnitState::ready, std::nullopt}));
+}
+
+/// The results of one batch, in order, at most one a command and none after a failure.
+class BatchLog {
+public:
+    explicit BatchLog(std::size_t commands) noexcept : commands_(commands) {}
+
+    void add(CommandOutcome outcome)
+    {
+        outcome.index = static_cast<int>(outcomes_.size());
+        outcome.is_batch_finished = !outcome.ok || outcomes_.size() + 1 == commands_;
+        outcomes_.push_back(std::move(outcome));
+    }
+
+    std::size_t commands() const noexcept { return commands_; }
+
+    std::size_t done() const noexcept { return outcomes_.size(); }
+
+    /// Nothing more will come.
+    bool is_finished() const noexcept
+    {
+        return outcomes_.size() == commands_ || (!outcomes_.empty() && outcomes_.back().is_batch_finished);
+    }
+
+    bool has_failed() const noexcept { return !outcomes_.empty() && !outcomes_.back().ok; }
+
+    /// Whether a poll need not wait (any more). The last command never finishes after an early failure, and nobody
+    /// tells the poll.
+    bool answers(const std::optional<int>& index) const noexcept
+    {
+        if (!index)
+            return outcomes_.size() == commands_;
+        return *index >= 0 && static_cast<std::size_t>(*index) < outcomes_.size();
+    }
+
+    /// What a poll sees now. With an index: only that item has output and it claims to be the last; nothing if it has
+    /// not finished.
+    std::optional<std::vector<CommandOutcome>> view(const std::optional<int>& index) const
+    {
+        if (!index)
+            return outcomes_;
+        if (!answers(index))
+            return std::nullopt;
+        auto seen = std::vector<CommandOutcome>(outcomes_.begin(), outcomes_.begin() + *index + 1);
+        for (std::size_t i = 0; i + 1 < seen.size(); ++i) {
+            seen[i].out.reset();
+            seen[i].err.reset();
+        }
+        seen.back().is_batch_finished = true;
+        return seen;
+    }
+
+private:
+    std::size_t commands_;
+    std::vector<CommandOutcome> outcomes_;
+};
+
+} // namespace golem::provider::detail

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <golem/core/event.hpp>
+#include <golem/core/task_group.hpp>
+#include <golem/provider/detail/unit_machine.hpp>
+#include <golem/provider/exe_unit.hpp>
+#include <golem/provider/runtime.hpp>
+#include <golem/provider/script.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace golem::provider {
+
+struct UnitOptions {
+    /// `golem.srv.comp.task_package` of the demand.
+    std::optional<std::string> image;
+    /// The agreement's `golem.com.usage.vector`. Counters that nobody measures stay at 0.
+    std::vector<std::string> counters = {"golem.usage.cpu_sec", "golem.usage.duration_sec"};
+    /// Time each command takes beside what it really takes.
+    Duration command_latency{0};
+};
+
+/// The exe-unit of one activity: runs scripts on a runtime, with the states and texts of the real one. Held by
+/// shared_ptr; must be stopped (stop()) or abandoned and joined before it is destroyed. One executor.
+class ScriptUnit final : public ExeUnit, public std::enable_shared_from_this<ScriptUnit> {
+public:
+    ScriptUnit(const Executor& executor, TimeSource& time, std::unique_ptr<Runtime> runtime, UnitOptions options);
+
+    void exec(const std::string& batch, const std::string& script) override;
+    Task<std::optional<std::vector<CommandOutcome>>>
+    results(const std::string& batch, Duration wait, std::optional<int> index) override;
+    UnitStatePair state() const override { return state_; }
+    std::optional<std::vector<double>> usage() const override;
+
+    /// Ends the unit as SIGTERM does: what runs is killed, its command fails with the output so far, and polls that
+    /// wait are answered. Completes when nothing runs any more, at most some seconds later. Idempotent.
+    Task<> stop();
+
+    /// Dies at once, as by SIGKILL: polls that wait fail with Error activity_lost. Join with stop() afterwards.
+    void abandon() noexcept;
+
+    bool has_ended() const noexcept { return ended_; }
+
+    /// What was done, in the words of the real exe-unit's last report:
+    /// {"batches_done":1,"batches_pending":1,"cmds_done":2,"cmds_pending":1}.
+    const std::string& report() const;
+
+private:
+    struct Batch {
+        Batch(const Executor& executor, std::vector<Command> script)
+            : commands(std::move(script)), log(commands.size()), changed(executor)
+        {
+        }
+
+        std::vector<Command> commands;
+        detail::BatchLog log;
+        Event changed;
+    };
+
+    struct Usage {
+        long seconds = 0;
+        double cpu = 0.0;
+    };
+
+    Task<> run_batch(std::shared_ptr<Batch> batch);
+    Task<CommandOutcome> perform(const Command& command);
+    Task<CommandOutcome> deploy(const DeployCommand& command);
+    Task<CommandOutcome> start(const StartCommand& command);
+    Task<CommandOutcome> run(const RunCommand& command);
+    Task<CommandOutcome> transfer(const TransferCommand& command);
+    void finish(Batch& batch, CommandOutcome outcome);
+    void end() noexcept;
+    Usage measure() const noexcept;
+    std::string make_report() const;
+
+    Executor executor_;
+    TimeSource& time_;
+    std::unique_ptr<Runtime> runtime_;
+    UnitOptions options_;
+    Instant started_;
+    UnitStatePair state_;
+    // A command sees by it that terminate() came in between.
+    unsigned long generation_ = 0;
+    bool deployed_ = false;
+    bool ended_ = false;
+    bool abandoned_ = false;
+    std::map<std::string, std::shared_ptr<Batch>> batches_;
+    mutable std::optional<Usage> reported_;
+    mutable std::optional<std::string> report_;
+    Event ending_;
+    TaskGroup tasks_;
+};
+
+} // namespace golem::provider

@@ -1,0 +1,320 @@
+#include <golem/provider/script_unit.hpp>
+
+#include <golem/core/error.hpp>
+#include <golem/core/race.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace golem::provider {
+
+namespace {
+
+constexpr auto longest_kill = std::chrono::seconds(5);
+
+CommandOutcome succeeded()
+{
+    CommandOutcome outcome;
+    outcome.ok = true;
+    return outcome;
+}
+
+CommandOutcome failed(std::string message)
+{
+    CommandOutcome outcome;
+    outcome.message = std::move(message);
+    return outcome;
+}
+
+// The words that the requestor reads.
+std::string message_of(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        return error.their_words().empty() ? error.what() : error.their_words();
+    } catch (...) {
+        return golem::describe(std::current_exception());
+    }
+}
+
+void keep_output(
+    const std::optional<Capture>& capture, std::string output, std::optional<std::string>& text, bool& binary)
+{
+    if (!capture)
+        return;
+    auto kept = captured(*capture, std::move(output));
+    binary = capture->binary;
+    if (!kept.empty())
+        text = binary ? std::move(kept) : as_text(std::move(kept));
+}
+
+} // namespace
+
+ScriptUnit::ScriptUnit(
+    const Executor& executor, TimeSource& time, std::unique_ptr<Runtime> runtime, UnitOptions options)
+    : executor_(executor), time_(time), runtime_(std::move(runtime)), options_(std::move(options)),
+      started_(time.now()), ending_(executor), tasks_(executor)
+{
+}
+
+void ScriptUnit::exec(const std::string& batch, const std::string& script)
+{
+    if (ended_)
+        throw Error(Errc::activity_lost, "execute script", "the exe-unit has ended; create another activity");
+    auto entry = std::make_shared<Batch>(executor_, parse_script(script));
+    batches_[batch] = entry;
+    tasks_.spawn("batch", [this, entry] { return run_batch(entry); });
+}
+
+Task<std::optional<std::vector<CommandOutcome>>>
+ScriptUnit::results(const std::string& batch, Duration wait, std::optional<int> index)
+{
+    const auto self = shared_from_this();
+    const auto found = batches_.find(batch);
+    if (found == batches_.end()) {
+        Error error(Errc::not_found, "read results", "no such batch was sent to this activity");
+        error.set_their_words("batch_id = " + batch);
+        throw error;
+    }
+    const auto entry = found->second;
+    const auto limit = time_.deadline(wait);
+    while (!entry->log.answers(index) && !ended_) {
+        const auto left = limit - time_.now();
+        if (left <= Duration::zero())
+            break;
+        auto change = entry->changed.wait();
+        co_await with_timeout(time_, left, std::move(change), "results of a batch");
+    }
+    // A command that was killed becomes the batch's last result; it is there some turns later.
+    if (ended_ && !abandoned_ && !entry->log.answers(index) && !entry->log.is_finished()) {
+        auto change = entry->changed.wait();
+        co_await with_timeout(time_, longest_kill, std::move(change), "result of a killed command");
+    }
+    if (abandoned_)
+        throw Error(Errc::activity_lost, "read results", "the exe-unit died; create another activity");
+    co_return entry->log.view(index);
+}
+
+Task<> ScriptUnit::run_batch(std::shared_ptr<Batch> batch)
+{
+    for (const auto& command : batch->commands) {
+        if (ended_)
+            co_return;
+        const auto admission = detail::admit(state_, command);
+        if (admission.refusal) {
+            finish(*batch, failed(*admission.refusal));
+            co_return;
+        }
+        if (std::holds_alternative<TerminateCommand>(command)) {
+            ++generation_;
+            runtime_->stop();
+            deployed_ = false;
+            state_ = {admission.after, std::nullopt};
+            finish(*batch, succeeded());
+            continue;
+        }
+        state_ = admission.during;
+        const auto generation = generation_;
+        CommandOutcome outcome;
+        std::exception_ptr failure;
+        try {
+            outcome = co_await perform(command);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (ended_ || generation != generation_) {
+            outcome.ok = false;
+            outcome.message = detail::changed_under_command(state_, admission.during);
+            finish(*batch, std::move(outcome));
+            co_return;
+        }
+        state_ = {admission.after, std::nullopt};
+        if (failure)
+            outcome = failed(message_of(failure));
+        const bool ok = outcome.ok;
+        finish(*batch, std::move(outcome));
+        if (!ok)
+            co_return;
+    }
+}
+
+Task<CommandOutcome> ScriptUnit::perform(const Command& command)
+{
+    if (options_.command_latency > Duration::zero()) {
+        auto ending = ending_.wait();
+        co_await with_timeout(time_, options_.command_latency, std::move(ending), "latency of a command");
+    }
+    CommandOutcome outcome;
+    if (ended_)
+        co_return outcome;
+    if (const auto* deploy_command = std::get_if<DeployCommand>(&command)) {
+        outcome = co_await deploy(*deploy_command);
+    } else if (const auto* start_command = std::get_if<StartCommand>(&command)) {
+        outcome = co_await start(*start_command);
+    } else if (const auto* run_command = std::get_if<RunCommand>(&command)) {
+        outcome = co_await run(*run_command);
+    } else if (const auto* transfer_command = std::get_if<TransferCommand>(&command)) {
+        outcome = co_await transfer(*transfer_command);
+    } else {
+        outcome = failed("signing not supported: binary built without the 'sgx' feature");
+    }
+    co_return outcome;
+}
+
+Task<CommandOutcome> ScriptUnit::deploy(const DeployCommand& command)
+{
+    DeployRequest request;
+    request.image = options_.image;
+    request.volumes = command.volumes;
+    const auto volumes = co_await runtime_->deploy(request);
+    auto list = nlohmann::json::array();
+    for (const auto& volume : volumes)
+        list.push_back({{"name", volume.name}, {"path", volume.path}});
+    const nlohmann::json told = {{"startMode", "blocking"}, {"valid", {{"Ok", ""}}}, {"vols", std::move(list)}};
+    deployed_ = true;
+    auto outcome = succeeded();
+    outcome.out = told.dump() + "\n";
+    co_return outcome;
+}
+
+Task<CommandOutcome> ScriptUnit::start(const StartCommand& command)
+{
+    // The state says Deployed after a failed deploy as well.
+    if (!deployed_)
+        co_return failed("task package (image) path was not provided");
+    auto output = co_await runtime_->start(command.args);
+    auto outcome = succeeded();
+    if (!output.empty())
+        outcome.out = as_text(std::move(output));
+    co_return outcome;
+}
+
+Task<CommandOutcome> ScriptUnit::run(const RunCommand& command)
+{
+    RunRequest request;
+    request.entry_point = command.entry_point;
+    request.args = command.args;
+    auto output = co_await runtime_->run(request);
+    auto outcome = succeeded();
+    keep_output(command.out, std::move(output.out), outcome.out, outcome.out_is_binary);
+    keep_output(command.err, std::move(output.err), outcome.err, outcome.err_is_binary);
+    if (output.exit_code != 0) {
+        outcome.ok = false;
+        outcome.message = "ExeScript command exited with code " + std::to_string(output.exit_code);
+    }
+    co_return outcome;
+}
+
+Task<CommandOutcome> ScriptUnit::transfer(const TransferCommand& command)
+{
+    co_await runtime_->transfer(command.from, command.to);
+    co_return succeeded();
+}
+
+void ScriptUnit::finish(Batch& batch, CommandOutcome outcome)
+{
+    outcome.date = time_.utc();
+    batch.log.add(std::move(outcome));
+    batch.changed.pulse();
+}
+
+ScriptUnit::Usage ScriptUnit::measure() const noexcept
+{
+    Usage usage;
+    usage.seconds = std::chrono::duration_cast<std::chrono::seconds>(time_.now() - started_).count();
+    usage.cpu = runtime_->cpu_seconds();
+    return usage;
+}
+
+// Nothing ticks: a report is made when somebody asks for it, and stands until the next whole second.
+std::optional<std::vector<double>> ScriptUnit::usage() const
+{
+    if (!ended_) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time_.now() - started_).count();
+        if (!reported_ || reported_->seconds != seconds)
+            reported_ = measure();
+    }
+    if (!reported_ || reported_->seconds < 1)
+        return std::nullopt;
+    std::vector<double> values;
+    for (const auto& counter : options_.counters) {
+        if (counter == "golem.usage.duration_sec")
+            values.push_back(static_cast<double>(reported_->seconds));
+        else if (counter == "golem.usage.cpu_sec")
+            values.push_back(reported_->cpu);
+        else
+            values.push_back(0.0);
+    }
+    return values;
+}
+
+void ScriptUnit::end() noexcept
+{
+    if (ended_)
+        return;
+    static_cast<void>(report());
+    reported_ = measure();
+    ended_ = true;
+    state_ = {UnitState::terminated, std::nullopt};
+    runtime_->kill();
+    ending_.set();
+    for (const auto& [id, batch] : batches_)
+        if (abandoned_ || batch->log.is_finished())
+            batch->changed.pulse();
+}
+
+void ScriptUnit::abandon() noexcept
+{
+    abandoned_ = true;
+    end();
+}
+
+Task<> ScriptUnit::stop()
+{
+    const auto self = shared_from_this();
+    end();
+    auto joined = tasks_.join();
+    const bool quiet = co_await with_timeout(time_, longest_kill, std::move(joined), "end of an exe-unit");
+    if (!quiet) {
+        tasks_.cancel();
+        co_await tasks_.join();
+    }
+    // Batches that never got a turn have nothing to say.
+    for (const auto& [id, batch] : batches_)
+        batch->changed.set();
+}
+
+std::string ScriptUnit::make_report() const
+{
+    int batches_done = 0;
+    int batches_pending = 0;
+    std::size_t commands_done = 0;
+    std::size_t commands_pending = 0;
+    for (const auto& [id, batch] : batches_) {
+        commands_done += batch->log.done();
+        if (batch->log.is_finished()) {
+            ++batches_done;
+        } else {
+            ++batches_pending;
+            commands_pending += batch->log.commands() - batch->log.done();
+        }
+    }
+    const nlohmann::json report = {
+        {"batches_done", batches_done},
+        {"batches_pending", batches_pending},
+        {"cmds_done", commands_done},
+        {"cmds_pending", commands_pending}};
+    return report.dump();
+}
+
+const std::string& ScriptUnit::report() const
+{
+    if (!ended_ || !report_)
+        report_ = make_report();
+    return *report_;
+}
+
+} // namespace golem::provider

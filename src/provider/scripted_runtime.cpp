@@ -1,0 +1,146 @@
+#include <golem/provider/scripted_runtime.hpp>
+
+#include <golem/core/error.hpp>
+#include <golem/core/event.hpp>
+#include <golem/core/race.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+namespace golem::provider {
+
+namespace {
+
+[[noreturn]] void fail(const char* operation, const std::string& message)
+{
+    Error error(Errc::command_failed, operation, "as the simulation was told to");
+    error.set_their_words(message);
+    throw error;
+}
+
+class ScriptedRuntime final : public Runtime {
+public:
+    ScriptedRuntime(const Executor& executor, TimeSource& time, std::shared_ptr<const ScriptedBehaviour> behaviour)
+        : time_(time), behaviour_(std::move(behaviour)), created_(time.now()), stopped_(executor)
+    {
+    }
+
+    Task<std::vector<Volume>> deploy(const DeployRequest& request) override
+    {
+        stopped_.reset();
+        co_await pass(behaviour_->deploy_time);
+        if (behaviour_->deploy_failure)
+            fail("deploy", *behaviour_->deploy_failure);
+        auto volumes = behaviour_->volumes;
+        for (const auto& path : request.volumes)
+            volumes.push_back(Volume{"vol-" + std::to_string(volumes.size()), path});
+        co_return volumes;
+    }
+
+    Task<std::string> start(const std::vector<std::string>&) override
+    {
+        co_await pass(behaviour_->start_time);
+        if (behaviour_->start_failure)
+            fail("start", *behaviour_->start_failure);
+        co_return std::string();
+    }
+
+    Task<RunOutput> run(const RunRequest& request) override
+    {
+        RunOutput output;
+        output.exit_code = 137;
+        if (behaviour_->hangs) {
+            co_await stopped_.wait();
+        } else if (behaviour_->slow_reply) {
+            auto reply = take_slow_reply(request, output);
+            auto stop = stopped_.wait();
+            co_await first_of(std::move(reply), std::move(stop));
+        } else if (behaviour_->reply) {
+            output = behaviour_->reply(request);
+        } else {
+            output.exit_code = 0;
+            if (request.entry_point == "/bin/date" || request.entry_point == "date")
+                output.out = date_output(time_.utc());
+        }
+        output.out.resize(std::min(output.out.size(), request.output_limit));
+        output.err.resize(std::min(output.err.size(), request.output_limit));
+        co_return output;
+    }
+
+    Task<> transfer(const std::string&, const std::string&) override
+    {
+        if (behaviour_->transfer_failure)
+            fail("transfer", *behaviour_->transfer_failure);
+        co_return;
+    }
+
+    void stop() noexcept override { stopped_.set(); }
+
+    void kill() noexcept override
+    {
+        if (!killed_at_)
+            killed_at_ = time_.now();
+        stopped_.set();
+    }
+
+    double cpu_seconds() const override
+    {
+        const auto life = killed_at_.value_or(time_.now()) - created_;
+        return behaviour_->cpu_share * std::chrono::duration<double>(life).count();
+    }
+
+private:
+    Task<> pass(Duration duration)
+    {
+        if (duration <= Duration::zero())
+            co_return;
+        auto stop = stopped_.wait();
+        co_await with_timeout(time_, duration, std::move(stop), "work of a simulated machine");
+    }
+
+    Task<> take_slow_reply(const RunRequest& request, RunOutput& output)
+    {
+        // The behaviour may be changed meanwhile; a coroutine lambda needs its captures to the end.
+        const auto slow_reply = behaviour_->slow_reply;
+        output = co_await slow_reply(request);
+    }
+
+    TimeSource& time_;
+    std::shared_ptr<const ScriptedBehaviour> behaviour_;
+    Instant created_;
+    std::optional<Instant> killed_at_;
+    Event stopped_;
+};
+
+} // namespace
+
+ScriptedRuntimeFactory::ScriptedRuntimeFactory(const Executor& executor, TimeSource& time, ScriptedBehaviour behaviour)
+    : executor_(executor), time_(time), behaviour_(std::make_shared<ScriptedBehaviour>(std::move(behaviour)))
+{
+}
+
+std::unique_ptr<Runtime> ScriptedRuntimeFactory::make(const std::string&)
+{
+    return std::make_unique<ScriptedRuntime>(executor_, time_, behaviour_);
+}
+
+std::string date_output(Timestamp when)
+{
+    static constexpr std::array<const char*, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static constexpr std::array<const char*, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const auto day = std::chrono::floor<std::chrono::days>(when);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(when - day));
+    std::array<char, 64> text{};
+    const int length = std::snprintf(
+        text.data(), text.size(), "%s %s %2u %02d:%02d:%02d UTC %d\n", days[std::chrono::weekday(day).c_encoding()],
+        months[static_cast<unsigned>(date.month()) - 1], static_cast<unsigned>(date.day()),
+        static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+        static_cast<int>(time.seconds().count()), static_cast<int>(date.year()));
+    return std::string(text.data(), static_cast<std::size_t>(length));
+}
+
+} // namespace golem::provider
