@@ -71,4 +71,21 @@ inline Task<std::size_t> first_of(Task<> first, Task<> second)
     co_return order[0];
 }
 
+/// The same with three tasks: returns 0, 1 or 2.
+inline Task<std::size_t> first_of(Task<> first, Task<> second, Task<> third)
+{
+    namespace asio = boost::asio;
+    const auto executor = co_await asio::this_coro::executor;
+    auto group = asio::experimental::make_parallel_group(
+        asio::co_spawn(executor, std::move(first), asio::deferred),
+        asio::co_spawn(executor, std::move(second), asio::deferred),
+        asio::co_spawn(executor, std::move(third), asio::deferred));
+    auto [order, first_failure, second_failure, third_failure] =
+        co_await group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+    const auto failure = order[0] == 0 ? first_failure : order[0] == 1 ? second_failure : third_failure;
+    if (failure)
+        std::rethrow_exception(failure);
+    co_return order[0];
+}
+
 } // namespace golem

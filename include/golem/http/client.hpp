@@ -9,16 +9,22 @@
 namespace golem::http {
 
 struct ClientOptions {
-    /// Limit of a connection attempt, all addresses of a name together. More than zero.
+    /// Limit of a connection attempt, all addresses of a name together (Error unreachable). More than zero.
     Duration connect_limit = std::chrono::seconds(5);
     /// An idle connection is not used again after this time. Below the daemon's own 60 s (`--max-rest-timeout`).
     Duration idle_limit = std::chrono::seconds(50);
-    /// Idle connections kept. Requests under way are not limited: each long poll needs one.
+    /// Idle connections kept; 0: each request has a connection of its own. Requests under way are not limited: each
+    /// long poll needs one.
     std::size_t max_idle = 16;
 };
 
-/// A transport over TCP with pooled keep-alive connections, on Beast. Refuses virtual time (Error invalid_input).
-std::shared_ptr<Transport>
-make_transport(const Executor& executor, TimeSource& time, const Url& url, const ClientOptions& options = ClientOptions());
+/// A transport over TCP with pooled keep-alive connections. Numeric hosts are used as they are; the addresses of a name
+/// are tried in turn. `time` must outlive it.
+///
+/// A request that fails on a connection that had been used before is sent once more on a new one, if that is safe: not
+/// one byte had left, or the method is repeatable and no byte of an answer had come. All else is left to the caller.
+/// Throws Error invalid_input for https, for virtual time and for options out of range.
+std::shared_ptr<Transport> make_transport(
+    const Executor& executor, TimeSource& time, const Url& url, const ClientOptions& options = ClientOptions());
 
 } // namespace golem::http

@@ -21,6 +21,8 @@ public:
     void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
     /// Replaces every field of that name.
     void set(std::string_view name, std::string value);
+    /// Removes every field of that name.
+    void remove(std::string_view name);
     /// The first field of that name.
     std::optional<std::string_view> get(std::string_view name) const noexcept;
 
@@ -47,7 +49,7 @@ public:
     Duration limit() const noexcept { return limit_; }
     std::size_t response_limit() const noexcept { return response_limit_; }
 
-    /// Sets the body and its Content-Type.
+    /// Sets the body and its Content-Type; an empty type means a body without one.
     Request& set_body(std::string body, std::string content_type = "application/json");
     /// From sending to the last byte of the answer; then Error timed_out. Default 30 s.
     Request& set_limit(Duration limit) noexcept;
@@ -67,6 +69,7 @@ class Response {
 public:
     Response() = default;
     explicit Response(unsigned status) : status_(status) {}
+    /// An empty type means a response without Content-Type.
     Response(unsigned status, std::string body, std::string content_type = "application/json");
 
     unsigned status() const noexcept { return status_; }

@@ -23,18 +23,21 @@ struct ServerOptions {
 };
 
 /// Listens on a port and passes requests to a handler, keep-alive, one coroutine a connection. When a client closes its
-/// connection while its request is being handled, the handler is cancelled.
+/// connection while its request is being handled, the handler is cancelled. What a handler throws is logged and
+/// answered with 500. One executor. run() must have completed before the server is destroyed, if it was started.
 class Server {
 public:
     /// Binds at once; Error invalid_input if the address is not usable or the port is taken.
-    Server(const Executor& executor, TimeSource& time, std::shared_ptr<Handler> handler, const ServerOptions& options, Logger log);
+    Server(
+        const Executor& executor, TimeSource& time, std::shared_ptr<Handler> handler, const ServerOptions& options,
+        Logger log);
     ~Server();
 
     std::uint16_t port() const noexcept;
 
-    /// Serves until closed. Completes when every connection has ended.
+    /// Serves until closed or cancelled (terminal). Completes when every connection has ended; call it once.
     Task<> run();
-    /// Stops accepting and ends the connections.
+    /// Stops accepting, cancels the handlers and ends the connections. Idempotent.
     void close();
 
 private:

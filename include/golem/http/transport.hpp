@@ -25,8 +25,8 @@ private:
     Sent sent_;
 };
 
-/// The only way out of the process: requests to one origin (scheme, host, port). Implementations: connect_http
-/// (Beast, pooled keep-alive connections) and the devnet's in-process one.
+/// The only way out of the process: requests to one origin (scheme, host, port). Implementations: make_transport
+/// (client.hpp; pooled keep-alive connections) and make_in_process_transport (in_process.hpp).
 ///
 /// One executor; members are used from coroutines of that executor.
 class Transport {
@@ -36,8 +36,9 @@ public:
     /// Completes with the answer, whatever its status. `request` must outlive the await.
     ///
     /// Cancellation (terminal) withdraws the request: the connection is dropped, so the other side does not take
-    /// events for a caller who has gone. Errors: TransportError with unreachable (no connection), timed_out (the
-    /// request's limit), protocol (malformed, cut off, larger than the request's response limit), closed.
+    /// events for a caller who has gone; operation_aborted is thrown. Errors: TransportError with unreachable (no
+    /// connection, or it ended before an answer began), timed_out (the request's limit), protocol (malformed, cut off,
+    /// larger than the request's response limit), closed; Error invalid_input for a request that cannot be written.
     virtual Task<Response> send(const Request& request) = 0;
 
     /// Ends idle connections and refuses new requests. Requests under way end with closed. Idempotent.
@@ -51,6 +52,7 @@ public:
 class Handler {
 public:
     virtual ~Handler() = default;
+    /// `request` outlives the task.
     virtual Task<Response> handle(const Request& request) = 0;
 };
 
