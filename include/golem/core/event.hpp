@@ -38,16 +38,20 @@ public:
         timer_.cancel();
     }
 
-    /// Completes once the event is set, or pulsed while waiting. Cancelled (terminal) it throws operation_aborted.
+    /// Completes once the event is set, or pulsed while waiting. Cancelled (terminal) while it waits it throws
+    /// operation_aborted, even if the event is set before the waiter runs again: it must not take what the event tells of.
     Task<> wait()
     {
         const auto seen = pulses_;
         while (!set_ && pulses_ == seen) {
-            const auto state = co_await boost::asio::this_coro::cancellation_state;
-            if (state.cancelled() != boost::asio::cancellation_type::none)
+            const auto before = co_await boost::asio::this_coro::cancellation_state;
+            if (before.cancelled() != boost::asio::cancellation_type::none)
                 throw boost::system::system_error(boost::asio::error::operation_aborted);
             auto [error] = co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::deferred));
-            static_cast<void>(error); // Both a pulse and a cancellation arrive as operation_aborted: the loop tells them apart.
+            static_cast<void>(error); // Both a pulse and a cancellation arrive as operation_aborted: the state tells them apart.
+            const auto after = co_await boost::asio::this_coro::cancellation_state;
+            if (after.cancelled() != boost::asio::cancellation_type::none)
+                throw boost::system::system_error(boost::asio::error::operation_aborted);
         }
     }
 
