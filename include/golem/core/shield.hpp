@@ -3,6 +3,7 @@
 #include <golem/core/task.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
 
 #include <type_traits>
@@ -10,12 +11,16 @@
 
 namespace golem {
 
-/// `co_await ignore_cancellation();` makes a coroutine that was cancelled able to await again: the first statement of
-/// clean-up, since any other await would throw at once.
-inline auto ignore_cancellation() { return boost::asio::this_coro::throw_if_cancelled(false); }
+/// `co_await ignore_cancellation();` makes a coroutine that was cancelled able to await again, and deaf to any further
+/// cancellation, with all that awaits it in one chain: the first statement of clean-up, since any other await would
+/// throw at once. What follows needs limits of its own.
+inline auto ignore_cancellation()
+{
+    return boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+}
 
-/// Awaits `task` to its end even if the caller is cancelled meanwhile: for clean-up, after ignore_cancellation(). Give
-/// the task a limit of its own (with_timeout inside).
+/// Awaits `task` to its end even if the caller is cancelled meanwhile. Give the task a limit of its own (with_timeout
+/// inside).
 template <typename T>
 Task<T> shield(Task<T> task)
 {
