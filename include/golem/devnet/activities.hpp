@@ -93,6 +93,8 @@ public:
     /// The answer to a question that no daemon answers: which command runs.
     Failure no_such_service(const Activity& activity, std::string_view path) const;
 
+    std::string new_batch() { return random_.hex(32); }
+
     StateAnswer state(const Activity& activity) const;
     Result<UsageAnswer> usage(const std::string& activity, Timestamp now);
     std::vector<std::string> of_agreement(const std::string& reader, const std::string& agreement) const;

@@ -14,7 +14,6 @@ enum class BodyKind {
     text,          ///< text/plain
     typed_message, ///< `{"message":"…"}` declared as text/plain: ids that do not parse
     problem,       ///< application/problem+json, see Failure::members
-    nothing,       ///< no body
 };
 
 /// Why the daemon says no: what will be its answer. A value.

@@ -1,0 +1,129 @@
+// What the routes of the REST face share: the call, its query and body, and the shapes of answers.
+#pragma once
+
+#include <golem/devnet/failure.hpp>
+#include <golem/devnet/host.hpp>
+#include <golem/http/message.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace golem::devnet::detail {
+
+// Keeps the order in which members are written, as the daemon does.
+using Json = nlohmann::ordered_json;
+
+// A Failure on its way to the answer.
+struct Refused {
+    Failure failure;
+};
+
+[[noreturn]] inline void refuse(Failure failure) { throw Refused{std::move(failure)}; }
+
+template <typename T>
+T unwrap(Result<T> result)
+{
+    if (!result)
+        refuse(result.failure());
+    return std::move(result.value());
+}
+
+// Complaints are worded as those of the daemon's query parser.
+class Query {
+public:
+    explicit Query(std::string_view text);
+
+    std::optional<std::string> text(std::string_view name) const;
+    std::string required(std::string_view name) const;
+    // Seconds, may be fractions; below zero is zero.
+    Duration seconds(std::string_view name, Duration otherwise) const;
+    std::optional<long long> integer(std::string_view name) const;
+    std::optional<Timestamp> time(std::string_view name) const;
+
+private:
+    std::vector<std::pair<std::string, std::string>> items_;
+};
+
+struct Call {
+    Call(const http::Request& the_request, Host& the_host, std::string_view query_text) :
+        request(the_request), host(the_host), query(query_text)
+    {
+    }
+
+    const http::Request& request;
+    Host& host;
+    Query query;
+    std::string path;
+    // What stood in the places of the pattern's `*`.
+    std::vector<std::string> ids;
+    std::string node;
+    bool is_market = false;
+};
+
+using Plain = std::function<http::Response(const Call&)>;
+using Waiting = std::function<Task<http::Response>(const Call&)>;
+
+class Routes {
+public:
+    void add(http::Method method, std::string_view pattern, Plain plain);
+    void add_waiting(http::Method method, std::string_view pattern, Waiting waiting);
+
+    struct Route {
+        http::Method method;
+        std::vector<std::string> pattern;
+        Plain plain;
+        Waiting waiting;
+    };
+
+    // Null for an unknown path or method; else fills in the call's ids.
+    const Route* find(Call& call) const;
+
+private:
+    std::vector<Route> routes_;
+};
+
+void add_market_routes(Routes& routes);
+void add_agreement_routes(Routes& routes);
+void add_activity_routes(Routes& routes);
+void add_allocation_routes(Routes& routes);
+void add_document_routes(Routes& routes);
+
+// The JSON body. Refuses other content types, malformed and too large ones, in the daemon's words.
+Json body_of(const Call& call);
+// The same for a Reason or `null`.
+std::optional<Reason> reason_of(const Call& call);
+// How a member that is missing or of a wrong kind is complained about.
+[[noreturn]] void refuse_body(const Call& call, const std::string& complaint);
+const Json& member(const Call& call, const Json& object, const char* name);
+std::string string_member(const Call& call, const Json& object, const char* name);
+
+// Ids that do not parse are refused in the form that each route uses.
+const std::string& subscription_id(const Call& call, std::size_t place);
+const std::string& proposal_id(const Call& call, std::size_t place);
+const std::string& agreement_id(const Call& call, std::size_t place);
+// "Id [xyz] contains non hexadecimal characters." or the like; nothing if it is fine.
+std::optional<std::string> hash_complaint(const std::string& id);
+
+http::Response answer(unsigned status, const Json& body);
+http::Response answer(const Failure& failure);
+// A problem of allocations, with members beside those of the failure.
+http::Response problem(const Failure& failure, const Json& more);
+http::Response answer_nothing(unsigned status);
+
+// Dates keep what the daemon stores of them, and lose trailing zeros in groups of three.
+std::string date(Timestamp when);
+std::string date_in_micros(Timestamp when);
+std::string date_in_millis(Timestamp when);
+
+Json properties_to_json(const properties::PropertySet& properties);
+// Flattened as the daemon does.
+properties::PropertySet properties_from_json(const Json& json);
+Json reason_to_json(const Reason& reason);
+
+} // namespace golem::devnet::detail

@@ -1,0 +1,202 @@
+#include <golem/devnet/rest_face.hpp>
+
+#include <devnet/rest_call.hpp>
+
+#include <golem/core/error.hpp>
+#include <golem/core/event.hpp>
+
+#include <utility>
+
+namespace golem::devnet {
+
+namespace {
+
+using detail::answer;
+using detail::Call;
+using detail::Json;
+
+constexpr auto plain_text = "text/plain; charset=utf-8";
+
+http::Response version()
+{
+    Json current;
+    current["version"] = "0.17.6";
+    current["name"] = "(a98d28015 2026-03-13)";
+    current["seen"] = true;
+    current["releaseTs"] = "2015-10-13T15:43:00";
+    current["insertionTs"] = "2026-03-13T00:00:00";
+    current["updateTs"] = "2026-03-13T00:00:00";
+    Json body;
+    body["current"] = std::move(current);
+    body["pending"] = nullptr;
+    return answer(200, body);
+}
+
+http::Response me(const Call& call)
+{
+    Json body;
+    body["identity"] = call.node;
+    body["name"] = "autoconfigured";
+    body["role"] = "manager";
+    return answer(200, body);
+}
+
+http::Response health(const Call&)
+{
+    Json body;
+    body["status"] = "ok";
+    return answer(200, body);
+}
+
+bool needs_no_key(const std::string& path)
+{
+    return path == "/version/get" || path == "/dashboard" || path.starts_with("/metrics-api/");
+}
+
+// Fills in the caller's node; or says why there is none.
+std::optional<http::Response> authenticate(Call& call)
+{
+    std::optional<std::string> key;
+    if (const auto header = call.request.headers().get("Authorization"); header && header->starts_with("Bearer "))
+        key = std::string(header->substr(7));
+    else
+        key = call.query.text("authToken");
+    if (!key)
+        return http::Response(401, "Missing application key", plain_text);
+    const auto node = call.host.world().node_of_key(*key);
+    if (!node)
+        return http::Response(401, "Invalid application key", plain_text);
+    call.node = *node;
+    return std::nullopt;
+}
+
+std::optional<http::Response> preflight(const Call& call)
+{
+    const auto& headers = call.request.headers();
+    if (call.request.method() != http::Method::options || !headers.get("Access-Control-Request-Method"))
+        return std::nullopt;
+    http::Response response(400, "Origin is not allowed to make this request", plain_text);
+    response.headers().remove("Content-Type");
+    return response;
+}
+
+http::Response finished(http::Response response)
+{
+    if (response.status() != 401)
+        response.headers().set("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+    return response;
+}
+
+// What is decided before a route waits: the answer, or the route that gives it.
+struct Decision {
+    std::optional<http::Response> response;
+    const detail::Routes::Route* route = nullptr;
+};
+
+Decision decide(const detail::Routes& routes, Call& call)
+{
+    Decision decision;
+    try {
+        decision.response = preflight(call);
+        if (!decision.response && !needs_no_key(call.path))
+            decision.response = authenticate(call);
+        if (decision.response)
+            return decision;
+        if (call.path == "/version/get" && call.request.method() == http::Method::get) {
+            decision.response = version();
+            return decision;
+        }
+        decision.route = routes.find(call);
+        if (!decision.route)
+            decision.response = http::Response(404);
+        else if (decision.route->plain)
+            decision.response = decision.route->plain(call);
+    } catch (const detail::Refused& refused) {
+        decision.response = answer(refused.failure);
+    }
+    return decision;
+}
+
+Task<http::Response> carry_out(const detail::Routes& routes, Call& call)
+{
+    auto decision = decide(routes, call);
+    if (decision.response)
+        co_return std::move(*decision.response);
+    std::optional<Failure> failure;
+    try {
+        auto response = co_await decision.route->waiting(call);
+        co_return response;
+    } catch (const detail::Refused& refused) {
+        failure = refused.failure;
+    }
+    co_return answer(*failure);
+}
+
+void spoil(const Fault& fault, http::Response& response)
+{
+    if (fault.kind() == Fault::Kind::garbage)
+        response.body() = "<html><body>Bad gateway";
+    if (fault.kind() == Fault::Kind::truncate)
+        response.body().resize(response.body().size() / 2);
+}
+
+[[noreturn]] void break_connection()
+{
+    throw http::TransportError(
+        Errc::closed, "call the devnet", "the connection broke, as a test wanted",
+        http::TransportError::Sent::unknown);
+}
+
+} // namespace
+
+RestFace::RestFace(Host& host) : host_(host), routes_(std::make_unique<detail::Routes>())
+{
+    routes_->add(http::Method::get, "/me", me);
+    routes_->add(http::Method::get, "/healthcheck", health);
+    detail::add_market_routes(*routes_);
+    detail::add_agreement_routes(*routes_);
+    detail::add_activity_routes(*routes_);
+    detail::add_allocation_routes(*routes_);
+    detail::add_document_routes(*routes_);
+}
+
+RestFace::~RestFace() = default;
+
+Task<http::Response> RestFace::handle(const http::Request& request)
+{
+    const std::string_view target = request.target();
+    const auto mark = target.find('?');
+    Call call(request, host_, mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1));
+    call.path = std::string(target.substr(0, mark));
+    call.is_market = call.path.starts_with("/market-api/");
+
+    const auto fault = faults_.take(request.method(), call.path);
+    Duration delay = host_.options().latency;
+    if (fault && fault->kind() == Fault::Kind::delay)
+        delay += fault->duration();
+    if (delay > Duration(0))
+        co_await host_.time().sleep_for(delay, "the devnet's latency");
+    if (fault && fault->kind() == Fault::Kind::hang) {
+        Event never(host_.executor());
+        co_await never.wait();
+    }
+    if (fault && fault->kind() == Fault::Kind::drop && !fault->is_carried_out())
+        break_connection();
+    if (fault && fault->kind() == Fault::Kind::answer) {
+        http::Response instead(fault->status(), fault->body(), fault->content_type());
+        co_return finished(std::move(instead));
+    }
+
+    auto response = co_await carry_out(*routes_, call);
+    host_.settle();
+    host_.note(
+        call.node.empty() ? "nobody" : call.node,
+        std::string(http::to_string(request.method())) + " " + call.path + " " + std::to_string(response.status()));
+    if (fault && fault->kind() == Fault::Kind::drop)
+        break_connection();
+    if (fault)
+        spoil(*fault, response);
+    co_return finished(std::move(response));
+}
+
+} // namespace golem::devnet
