@@ -1,0 +1,93 @@
+#pragma once
+
+#include <golem/core/event.hpp>
+#include <golem/core/task.hpp>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <sys/types.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace golem::provider {
+
+struct SpawnRequest {
+    std::string file;
+    std::vector<std::string> arguments; // the first is the name
+    std::vector<std::string> environment;
+    std::string directory;
+    std::size_t output_limit = 0;
+};
+
+// A running command: its own session and process group, no input, both outputs read to their end so that it never
+// blocks. Kept alive by its own operations until it is reaped and its outputs are closed; if the executor goes first,
+// the destructor kills and reaps it. One executor.
+class ChildProcess : public std::enable_shared_from_this<ChildProcess> {
+public:
+    // Throws std::system_error with the errno of what failed. `keep` lives as long as the process may touch its files;
+    // `on_reaped` is called with the processor time it used.
+    static std::shared_ptr<ChildProcess> spawn(
+        const Executor& executor, const SpawnRequest& request, std::shared_ptr<void> keep,
+        std::function<void(double)> on_reaped);
+
+    explicit ChildProcess(const Executor& executor);
+    ~ChildProcess();
+    ChildProcess(const ChildProcess&) = delete;
+    ChildProcess& operator=(const ChildProcess&) = delete;
+
+    // Completes when the process has ended and what it had written is read.
+    Task<> ended();
+
+    // After ended(): 128 + n if signal n ended it.
+    int exit_code() const noexcept { return exit_code_; }
+    std::string take_output() { return std::move(outputs_[0].text); }
+    std::string take_error_output() { return std::move(outputs_[1].text); }
+
+    bool is_running() const noexcept { return running_; }
+    pid_t pid() const noexcept { return pid_; }
+
+    // Kills the process group. Only while the leader is not reaped: its number may be somebody else's afterwards.
+    void kill() noexcept;
+    // Once the command has ended: listens no longer to what its background processes write.
+    void close_outputs() noexcept;
+
+private:
+    struct Output {
+        explicit Output(const Executor& executor) : pipe(executor) {}
+
+        boost::asio::posix::stream_descriptor pipe;
+        std::string text;
+    };
+
+    void start(const SpawnRequest& request);
+    void listen(Output& output);
+    void read(Output& output, std::size_t at_most);
+    void wait_for_end();
+    void reap();
+
+    Executor executor_;
+    std::array<Output, 2> outputs_;
+    boost::asio::posix::stream_descriptor handle_;
+    Event ended_;
+    std::shared_ptr<void> keep_;
+    std::function<void(double)> on_reaped_;
+    std::size_t limit_ = 0;
+    pid_t pid_ = -1;
+    int exit_code_ = 0;
+    bool running_ = false;
+    bool closing_ = false;
+};
+
+// Kills every process of this user whose environment holds `entry` ("NAME=value"): what commands left behind, sessions
+// of their own included.
+void kill_marked_processes(const std::string& entry) noexcept;
+
+// Seconds of processor time of all living processes of these sessions.
+double processor_time_of_sessions(const std::vector<pid_t>& sessions);
+
+} // namespace golem::provider

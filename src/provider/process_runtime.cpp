@@ -1,0 +1,395 @@
+#include <golem/provider/process_runtime.hpp>
+
+#include "provider/child_process.hpp"
+
+#include <golem/core/error.hpp>
+#include <golem/provider/detail/location.hpp>
+
+#include <openssl/evp.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+namespace golem::provider {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const char* operation, std::string message)
+{
+    Error error(Errc::command_failed, operation, "the requestor's command cannot be carried out");
+    error.set_their_words(std::move(message));
+    throw error;
+}
+
+// As Rust's standard library tells an errno.
+[[noreturn]] void fail_transfer(int error)
+{
+    fail(
+        "transfer",
+        detail::transfer_error(
+            "IO error: " + std::string(std::strerror(error)) + " (os error " + std::to_string(error) + ")"));
+}
+
+// The activity's directory; it goes when nobody who might write to it is left.
+class PrivateDirectory {
+public:
+    explicit PrivateDirectory(const fs::path& root)
+    {
+        auto name = (root / "golem-activity-XXXXXX").string();
+        if (!::mkdtemp(name.data()))
+            fail("deploy", "Runtime error: cannot make a directory in " + root.string() + ": " + std::strerror(errno));
+        path_ = name;
+    }
+
+    ~PrivateDirectory()
+    {
+        std::error_code error;
+        fs::remove_all(path_, error);
+        if (!error)
+            return;
+        // A command may have taken our own rights away from a directory.
+        std::error_code ignored; // Best effort of a destructor: what cannot be opened stays.
+        for (fs::recursive_directory_iterator entry(path_, fs::directory_options::skip_permission_denied, ignored), end;
+             !ignored && entry != end; entry.increment(ignored)) {
+            if (entry->is_directory(ignored) && !entry->is_symlink(ignored))
+                fs::permissions(entry->path(), fs::perms::owner_all, fs::perm_options::add, ignored);
+        }
+        fs::remove_all(path_, ignored);
+    }
+
+    PrivateDirectory(const PrivateDirectory&) = delete;
+    PrivateDirectory& operator=(const PrivateDirectory&) = delete;
+
+    const fs::path& path() const noexcept { return path_; }
+
+private:
+    fs::path path_;
+};
+
+std::string sha3_of(const fs::path& path, std::size_t bits)
+{
+    const EVP_MD* kind = bits == 224   ? EVP_sha3_224()
+                         : bits == 256 ? EVP_sha3_256()
+                         : bits == 384 ? EVP_sha3_384()
+                                       : EVP_sha3_512();
+    const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    std::ifstream file(path, std::ios::binary);
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    bool good = context && file && EVP_DigestInit_ex(context.get(), kind, nullptr) == 1;
+    std::array<char, 65536> buffer;
+    while (good && file) {
+        file.read(buffer.data(), buffer.size());
+        good = EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(file.gcount())) == 1;
+    }
+    if (!good || EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1)
+        fail("transfer", detail::transfer_error("the content's hash cannot be calculated"));
+    static constexpr std::string_view hex = "0123456789abcdef";
+    std::string text;
+    for (unsigned int i = 0; i < size; ++i) {
+        text += hex[digest[i] >> 4];
+        text += hex[digest[i] & 15];
+    }
+    return text;
+}
+
+class ProcessRuntime final : public Runtime {
+public:
+    ProcessRuntime(const Executor& executor, std::shared_ptr<const ProcessRuntimeOptions> options)
+        : executor_(executor), options_(std::move(options)), cpu_(std::make_shared<double>(0.0))
+    {
+    }
+
+    ~ProcessRuntime() override { kill(); }
+
+    Task<std::vector<Volume>> deploy(const DeployRequest& request) override
+    {
+        if (killed_)
+            fail("deploy", "Runtime error: the activity has ended");
+        if (const auto problem = detail::image_problem(request.image))
+            fail("deploy", *problem);
+        if (!directory_)
+            directory_ = std::make_shared<PrivateDirectory>(options_->root);
+        std::vector<Volume> volumes = {
+            {"vol-work", "/golem/work"},
+            {"vol-input", "/golem/input"},
+            {"vol-output", "/golem/output"},
+            {"vol-resource", "/golem/resource"}};
+        for (const auto& asked : request.volumes) {
+            const auto path = detail::normalised(asked);
+            if (path.size() < 2 || path.front() != '/')
+                fail("deploy", "Runtime error: not a path for a volume: " + asked);
+            const auto same = [&](const Volume& volume) { return volume.path == path; };
+            if (std::none_of(volumes.begin(), volumes.end(), same))
+                volumes.push_back(Volume{"vol-" + std::to_string(volumes.size()), path});
+        }
+        mappings_.clear();
+        for (const auto& volume : volumes) {
+            const auto host = directory_->path().string() + volume.path;
+            std::error_code error;
+            fs::create_directories(host, error);
+            if (error)
+                fail("deploy", "Runtime error: cannot make the volume " + volume.path + ": " + error.message());
+            mappings_.push_back(detail::Mapping{volume.path, host});
+        }
+        co_return volumes;
+    }
+
+    Task<std::string> start(const std::vector<std::string>&) override { co_return std::string(); }
+
+    Task<RunOutput> run(const RunRequest& request) override
+    {
+        RunOutput output;
+        const auto child = launch(request, output);
+        if (!child)
+            co_return output;
+        std::exception_ptr failure;
+        try {
+            co_await child->ended();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure) {
+            child->kill();
+            std::rethrow_exception(failure);
+        }
+        output.exit_code = child->exit_code();
+        output.out = child->take_output();
+        output.err = child->take_error_output();
+        co_return output;
+    }
+
+    Task<> transfer(const std::string& from, const std::string& to) override
+    {
+        const auto source = locate(from);
+        const auto target = locate(to);
+        const auto source_path = source.scheme == "container" ? path_of(source) : std::string();
+        const auto target_path = target.scheme == "container" ? path_of(target) : std::string();
+        if (!target_path.empty())
+            prepare_target(target_path);
+        if (!source_path.empty() && !target_path.empty()) {
+            copy(source_path, target_path);
+        } else if (!target_path.empty()) {
+            if (!options_->fetch)
+                fail("transfer", no_way(source.scheme));
+            const fs::path path(target_path);
+            co_await options_->fetch(source.target, path);
+        } else if (!source_path.empty()) {
+            check_readable(source_path);
+            if (!options_->send)
+                fail("transfer", no_way(target.scheme));
+            const fs::path path(source_path);
+            co_await options_->send(path, target.target);
+        } else {
+            fail("transfer", detail::transfer_error("this provider transfers from or to the container only"));
+        }
+        const auto& written = target_path.empty() ? source_path : target_path;
+        if (source.sha3) {
+            const auto calculated = sha3_of(written, source.sha3->size() * 4);
+            if (calculated != *source.sha3)
+                fail("transfer", detail::hash_mismatch(calculated, *source.sha3));
+        }
+    }
+
+    void stop() noexcept override
+    {
+        for (const auto& child : children_)
+            child->kill();
+        if (directory_ && has_run_)
+            kill_marked_processes(mark());
+        for (const auto& child : children_)
+            child->close_outputs();
+    }
+
+    void kill() noexcept override
+    {
+        if (std::exchange(killed_, true))
+            return;
+        stop();
+        // The directory goes with the last of them.
+        children_.clear();
+        directory_.reset();
+    }
+
+    double cpu_seconds() const override
+    {
+        std::vector<pid_t> sessions;
+        for (const auto& child : children_)
+            if (child->is_running())
+                sessions.push_back(child->pid());
+        // What ran in the background of a command is lost with its leader: never count backwards.
+        highest_cpu_ = std::max(highest_cpu_, *cpu_ + processor_time_of_sessions(sessions));
+        return highest_cpu_;
+    }
+
+private:
+    std::string mark() const { return "GOLEM_ACTIVITY_ROOT=" + directory_->path().string(); }
+
+    static std::string no_way(const std::string& scheme)
+    {
+        return detail::transfer_error("this provider has no way to transfer over " + scheme);
+    }
+
+    // Null if it could not be started; `output` then says so as a shell would.
+    std::shared_ptr<ChildProcess> launch(const RunRequest& request, RunOutput& output)
+    {
+        if (!directory_ || killed_)
+            fail("run", "Runtime error: nothing is deployed");
+        SpawnRequest spawn;
+        const auto entry_point = detail::map_paths(mappings_, request.entry_point);
+        spawn.arguments.push_back(entry_point);
+        for (const auto& argument : request.args)
+            spawn.arguments.push_back(detail::map_paths(mappings_, argument));
+        spawn.directory = host("/golem/work");
+        spawn.output_limit = request.output_limit;
+        spawn.environment = {
+            "PATH=" + options_->path,
+            "HOME=" + host("/golem/work"),
+            "LANG=C.UTF-8",
+            "TZ=UTC",
+            "GOLEM_WORK=" + host("/golem/work"),
+            "GOLEM_INPUT=" + host("/golem/input"),
+            "GOLEM_OUTPUT=" + host("/golem/output"),
+            "GOLEM_RESOURCE=" + host("/golem/resource"),
+            mark()};
+        for (const auto& [name, value] : options_->environment)
+            spawn.environment.push_back(name + "=" + value);
+        spawn.file = find(entry_point);
+        int error = spawn.file.empty() ? ENOENT : 0;
+        std::erase_if(children_, [](const auto& child) { return !child->is_running() && child.use_count() == 1; });
+        if (error == 0) {
+            try {
+                auto add = [cpu = cpu_](double seconds) { *cpu += seconds; };
+                children_.push_back(ChildProcess::spawn(executor_, spawn, directory_, std::move(add)));
+                has_run_ = true;
+                return children_.back();
+            } catch (const std::system_error& failure) {
+                error = failure.code().value();
+            }
+        }
+        output.exit_code = error == ENOENT ? 127 : 126;
+        output.err = "sh: 1: exec: " + request.entry_point + ": " +
+                     (error == ENOENT ? std::string("not found") : std::string(std::strerror(error))) + "\n";
+        return nullptr;
+    }
+
+    // An entry point without a slash is looked for in PATH.
+    std::string find(const std::string& entry_point) const
+    {
+        if (entry_point.find('/') != std::string::npos)
+            return entry_point;
+        std::size_t begin = 0;
+        while (!entry_point.empty() && begin <= options_->path.size()) {
+            const auto end = std::min(options_->path.find(':', begin), options_->path.size());
+            auto candidate = options_->path.substr(begin, end - begin) + "/" + entry_point;
+            if (::access(candidate.c_str(), X_OK) == 0)
+                return candidate;
+            begin = end + 1;
+        }
+        return {};
+    }
+
+    std::string host(std::string_view path) const { return detail::host_path(mappings_, path).value_or(""); }
+
+    static detail::Location locate(const std::string& text)
+    {
+        auto [location, problem] = detail::parse_location(text);
+        if (!location)
+            fail("transfer", problem);
+        return *std::move(location);
+    }
+
+    std::string path_of(const detail::Location& location) const
+    {
+        auto path = detail::host_path(mappings_, location.target);
+        if (!path)
+            fail("transfer", detail::not_in_container(location.target));
+        return *std::move(path);
+    }
+
+    static void prepare_target(const std::string& path)
+    {
+        std::error_code error;
+        if (path.back() == '/' || fs::is_directory(path, error))
+            fail_transfer(EISDIR);
+        fs::create_directories(fs::path(path).parent_path(), error);
+        if (error)
+            fail_transfer(error.value());
+    }
+
+    static void check_readable(const std::string& path)
+    {
+        std::error_code error;
+        if (fs::is_directory(path, error))
+            fail_transfer(EISDIR);
+        if (::access(path.c_str(), R_OK) != 0)
+            fail_transfer(errno);
+    }
+
+    static void copy(const std::string& from, const std::string& to)
+    {
+        check_readable(from);
+        std::error_code error;
+        if (fs::equivalent(from, to, error))
+            return;
+        error.clear();
+        fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
+        if (error)
+            fail_transfer(error.value());
+    }
+
+    Executor executor_;
+    std::shared_ptr<const ProcessRuntimeOptions> options_;
+    std::shared_ptr<PrivateDirectory> directory_;
+    std::vector<detail::Mapping> mappings_;
+    std::vector<std::shared_ptr<ChildProcess>> children_;
+    // Of those that have ended.
+    std::shared_ptr<double> cpu_;
+    mutable double highest_cpu_ = 0.0;
+    bool has_run_ = false;
+    bool killed_ = false;
+};
+
+class ProcessRuntimeFactory final : public RuntimeFactory {
+public:
+    ProcessRuntimeFactory(const Executor& executor, ProcessRuntimeOptions options)
+        : executor_(executor), options_(std::make_shared<const ProcessRuntimeOptions>(std::move(options)))
+    {
+    }
+
+    std::unique_ptr<Runtime> make(const std::string&) override
+    {
+        return std::make_unique<ProcessRuntime>(executor_, options_);
+    }
+
+private:
+    Executor executor_;
+    std::shared_ptr<const ProcessRuntimeOptions> options_;
+};
+
+} // namespace
+
+std::shared_ptr<RuntimeFactory>
+make_process_runtime(const Executor& executor, TimeSource& time, ProcessRuntimeOptions options)
+{
+    constexpr auto operation = "make a process runtime";
+    if (time.is_virtual())
+        throw Error(
+            Errc::invalid_input, operation,
+            "processes take real time and the time source is virtual; use a scripted runtime in simulations");
+    std::error_code error;
+    if (!fs::is_directory(options.root, error))
+        throw Error(Errc::invalid_input, operation, "root is not a directory: " + options.root.string());
+    return std::make_shared<ProcessRuntimeFactory>(executor, std::move(options));
+}
+
+} // namespace golem::provider
