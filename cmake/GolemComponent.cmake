@@ -20,6 +20,7 @@ function(golem_component name)
   target_link_libraries(golem_${name} PUBLIC golem_boost PRIVATE $<BUILD_INTERFACE:golem_own_code> ${arg_PRIVATE_LINKS})
   set_target_properties(golem_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   set_property(GLOBAL PROPERTY GOLEM_USES_${name} "${arg_USES}")
+  set_property(GLOBAL PROPERTY GOLEM_LINKS_${name} "${arg_PRIVATE_LINKS}")
 endfunction()
 
 # Names in OUT the components that NAMES need, themselves included, each once.
@@ -44,4 +45,34 @@ function(golem_link_components target)
     target_link_libraries(${target} PRIVATE golem_${component})
   endforeach()
   target_link_libraries(${target} PRIVATE golem_boost golem_own_code OpenSSL::SSL OpenSSL::Crypto nlohmann_json::nlohmann_json spdlog::spdlog)
+endfunction()
+
+#   golem_library(NAME EXPORT_NAME COMPONENTS component…)
+#
+# makes the archive that users link, golem::EXPORT_NAME, from those of the components that exist. What the components link is
+# needed to link a program, never to compile one.
+function(golem_library name export_name)
+  cmake_parse_arguments(arg "" "" "COMPONENTS" ${ARGN})
+  set(objects)
+  set(links OpenSSL::SSL OpenSSL::Crypto spdlog::spdlog)
+  foreach(component ${arg_COMPONENTS})
+    if(TARGET golem_${component})
+      list(APPEND objects $<TARGET_OBJECTS:golem_${component}>)
+      get_property(component_links GLOBAL PROPERTY GOLEM_LINKS_${component})
+      list(APPEND links ${component_links})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES links)
+  # Headers leave nothing to link, and users need not have them.
+  list(REMOVE_ITEM links nlohmann_json::nlohmann_json)
+  if(NOT objects)
+    return()
+  endif()
+  add_library(${name} STATIC ${objects})
+  add_library(golem::${export_name} ALIAS ${name})
+  set_target_properties(${name} PROPERTIES EXPORT_NAME ${export_name} LINKER_LANGUAGE CXX)
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_link_libraries(${name} PUBLIC golem_boost PRIVATE ${links})
 endfunction()

@@ -1,0 +1,25 @@
+# find_package(golem-service-manager) gives golem::service_manager and golem::devnet.
+include(CMakePackageConfigHelpers)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/golem-service-manager)
+
+set(libraries golem-service-manager golem_boost)
+if(TARGET golem-devnet)
+  list(APPEND libraries golem-devnet)
+endif()
+set_target_properties(golem_boost PROPERTIES EXPORT_NAME boost)
+
+install(DIRECTORY include/golem DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+install(TARGETS ${libraries} EXPORT golem-service-manager-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT golem-service-manager-targets NAMESPACE golem:: DESTINATION ${package_folder})
+
+configure_package_config_file(
+  cmake/golem-service-manager-config.cmake.in ${PROJECT_BINARY_DIR}/golem-service-manager-config.cmake
+  INSTALL_DESTINATION ${package_folder})
+# Before 1.0 a new minor version may break its users.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/golem-service-manager-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES
+  ${PROJECT_BINARY_DIR}/golem-service-manager-config.cmake
+  ${PROJECT_BINARY_DIR}/golem-service-manager-config-version.cmake
+  DESTINATION ${package_folder})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
