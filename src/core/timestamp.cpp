@@ -2,6 +2,7 @@
 
 #include <golem/core/error.hpp>
 
+#include <cstdint>
 #include <cstdio>
 
 namespace golem {
@@ -63,6 +64,25 @@ private:
     std::string_view rest_;
 };
 
+struct Split {
+    chrono::sys_seconds seconds;
+    int nanoseconds;
+};
+
+// Not chrono::floor, which overflows for the earliest times.
+Split split(Timestamp when) noexcept
+{
+    constexpr std::int64_t per_second = 1'000'000'000;
+    const std::int64_t count = when.time_since_epoch().count();
+    std::int64_t seconds = count / per_second;
+    std::int64_t rest = count % per_second;
+    if (rest < 0) {
+        rest += per_second;
+        --seconds;
+    }
+    return {chrono::sys_seconds(chrono::seconds(seconds)), static_cast<int>(rest)};
+}
+
 } // namespace
 
 std::optional<Timestamp> try_parse_timestamp(std::string_view text) noexcept
@@ -115,12 +135,9 @@ Timestamp parse_timestamp(std::string_view text)
 
 std::string format_timestamp(Timestamp when)
 {
-    const auto nanoseconds = (when - chrono::floor<chrono::seconds>(when)).count();
-    return format_timestamp(
-        when, nanoseconds == 0               ? 0
-              : nanoseconds % 1'000'000 == 0 ? 3
-              : nanoseconds % 1'000 == 0     ? 6
-                                             : 9);
+    const auto nanoseconds = split(when).nanoseconds;
+    const int digits = nanoseconds == 0 ? 0 : nanoseconds % 1'000'000 == 0 ? 3 : nanoseconds % 1'000 == 0 ? 6 : 9;
+    return format_timestamp(when, digits);
 }
 
 std::string format_timestamp(Timestamp when, int fraction_digits)
@@ -129,15 +146,15 @@ std::string format_timestamp(Timestamp when, int fraction_digits)
         throw Error(
             Errc::invalid_input, "print a time",
             "fraction_digits is " + std::to_string(fraction_digits) + ", but must be 0 to 9");
-    const auto days = chrono::floor<chrono::days>(when);
+    const auto [seconds, nanoseconds] = split(when);
+    const auto days = chrono::floor<chrono::days>(seconds);
     const chrono::year_month_day date(days);
-    const chrono::hh_mm_ss<chrono::nanoseconds> time(when - days);
+    const chrono::hh_mm_ss time(seconds - days);
     char text[64];
     std::snprintf(
-        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%09lld", static_cast<int>(date.year()),
+        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%09d", static_cast<int>(date.year()),
         static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
-        static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
-        static_cast<long long>(time.subseconds().count()));
+        static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()), nanoseconds);
     constexpr std::size_t without_fraction = 19;
     const auto kept = static_cast<std::size_t>(fraction_digits);
     return std::string(text, without_fraction + (kept == 0 ? 0 : kept + 1)) + "Z";

@@ -79,8 +79,6 @@ TEST_CASE("times are written with as few groups of decimals as lose nothing")
     CHECK(format_timestamp(base, 3) == "2024-05-15T12:00:00.000Z");
     CHECK(format_timestamp(Timestamp(-1ns)) == "1969-12-31T23:59:59.999999999Z");
     CHECK_THROWS_AS(format_timestamp(base, 10), Error);
-    for (const auto when : {Timestamp::min(), Timestamp::max()}) {
-        const auto text = format_timestamp(when, 9);
-        CHECK(text.size() == 30);
-    }
+    CHECK(format_timestamp(Timestamp::min()) == "1677-09-21T00:12:43.145224192Z");
+    CHECK(format_timestamp(Timestamp::max()) == "2262-04-11T23:47:16.854775807Z");
 }
