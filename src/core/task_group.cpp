@@ -38,7 +38,9 @@ void TaskGroup::spawn(std::string name, std::function<Task<>()> make)
             else if (!first_failure_)
                 first_failure_ = failure;
         }
-        tasks_.erase(position);
+        // The closure dies last: it may hold the last reference to this group's owner.
+        std::list<Entry> ended;
+        ended.splice(ended.begin(), tasks_, position);
         if (tasks_.empty())
             idle_.set();
     };

@@ -29,7 +29,8 @@ public:
     TaskGroup& operator=(const TaskGroup&) = delete;
 
     /// Starts the task that `make` returns, at the executor's next turn. The closure lives as long as the task, so a
-    /// coroutine lambda may use its captures. After cancel() nothing is started any more.
+    /// coroutine lambda may use its captures, and may own the owner of this group. After cancel() nothing is started any
+    /// more.
     void spawn(std::string name, std::function<Task<>()> make);
 
     /// Asks every task to end (terminal cancellation) and refuses new ones. Idempotent.

@@ -2,13 +2,12 @@
 
 #include <golem/service/service_manager.hpp>
 
-
 #include <functional>
 
 namespace golem {
 
-/// Runs a program that is one coroutine: makes a manager on an executor of its own, awaits `app`, closes the manager and
-/// returns the exit code: 0, 1 after an exception (told on stderr with what to do), 130/143 after SIGINT/SIGTERM.
+/// Runs a program that is one coroutine: makes a manager on an executor of its own, awaits `app`, closes the manager
+/// and returns the exit code: 0, 1 after an exception (told on stderr with what to do), 130/143 after SIGINT/SIGTERM.
 /// The first Ctrl-C cancels `app` and closes in an orderly way; the second insists: clean-up is cut short, and what is
 /// left over is listed.
 int run(const std::function<Task<>(ServiceManager&)>& app, ServiceManagerOptions options = ServiceManagerOptions());

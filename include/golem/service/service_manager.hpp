@@ -10,12 +10,15 @@
 #include <golem/service/service_wrapper.hpp>
 #include <golem/yagna/daemon.hpp>
 
+#include <concepts>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,6 +29,8 @@ struct ServiceLimits {
     Duration activity_create = std::chrono::seconds(30); ///< 5 s at least.
     Duration activity_destroy = std::chrono::seconds(30);
     Duration start = std::chrono::minutes(10);
+    /// How long start() or run() may take to end once cancelled; after that it is not waited for any more.
+    Duration cancel = std::chrono::seconds(10);
     Duration shutdown = std::chrono::seconds(30);
     Duration terminate = std::chrono::seconds(10);
     Duration close = std::chrono::seconds(90); ///< ServiceManager::close() in all.
@@ -41,22 +46,23 @@ struct HealthOptions {
 
 struct ServiceManagerOptions {
     /// The daemon; absent: Daemon::from_environment().
-    std::optional<Daemon> daemon;
+    std::optional<Daemon> daemon{};
+    // The environment is read once, by the manager's constructor.
     /// `subnet` empty: YAGNA_SUBNET, else "public".
     MarketOptions market = MarketOptions{.subnet = {}};
     /// `network` empty: YAGNA_PAYMENT_NETWORK, else "hoodi".
     PaymentOptions payment = PaymentOptions{.network = {}};
-    ServiceLimits limits;
-    HealthOptions health;
-    WorkOptions work;
-    yagna::CallerOptions calls;
-    /// Nothing is logged by default. LogOptions::file gives a rotating file.
-    LogOptions log;
+    ServiceLimits limits{};
+    HealthOptions health{};
+    WorkOptions work{};
+    yagna::CallerOptions calls{};
+    /// Nothing is logged by default. LogOptions::path gives a rotating file.
+    LogOptions log{};
     /// Called on the manager's executor with what concerns the whole manager (no funds, key revoked) after every
     /// waiting service has failed of it, and with the exceptions of services. By default both are logged.
-    std::function<void(std::exception_ptr)> exception_handler;
+    std::function<void(std::exception_ptr)> exception_handler{};
     /// Seed of ids, jitter and choices; absent: from the system.
-    std::optional<std::uint64_t> seed;
+    std::optional<std::uint64_t> seed{};
     /// The clock; absent: the machine's. It must outlive the manager. Virtual time needs the executor constructor.
     TimeSource* time = nullptr;
 };
@@ -64,12 +70,19 @@ struct ServiceManagerOptions {
 /// How one service is run. A value.
 struct ServiceOptions {
     /// Instead of Service::payload().
-    std::optional<Payload> payload;
+    std::optional<Payload> payload{};
     /// From signing to the agreement's end, 5 minutes at least; a service that runs then is `failed`, cause "expired".
     Duration expiration = std::chrono::hours(3);
     /// Arguments of the runtime's start command (Service::start() by default uses them).
-    std::vector<std::string> start_args;
+    std::vector<std::string> start_args{};
 };
+
+namespace detail {
+
+class Engine;
+void block_on(ServiceManager& manager, Task<> task);
+
+} // namespace detail
 
 /// What a wrapper is made from; only a manager has one.
 class WrapperInit {
@@ -107,13 +120,32 @@ public:
     }
 
     /// The same with a wrapper class of one's own, made from WrapperInit and `wrapper_args`.
-    template <std::derived_from<Service> S, std::derived_from<ServiceWrapper> Wrapper, typename... WrapperArgs, typename... Args>
-    std::shared_ptr<Wrapper> create_service_as(std::tuple<WrapperArgs...> wrapper_args, Args&&... args);
+    template <
+        std::derived_from<Service> S, std::derived_from<ServiceWrapper> Wrapper, typename... WrapperArgs,
+        typename... Args>
+    std::shared_ptr<Wrapper> create_service_as(std::tuple<WrapperArgs...> wrapper_args, Args&&... args)
+    {
+        auto make_wrapper = [&wrapper_args](WrapperInit init) {
+            auto make = [&init](auto&&... values) {
+                return std::make_shared<Wrapper>(std::move(init), std::forward<decltype(values)>(values)...);
+            };
+            return std::apply(make, std::move(wrapper_args));
+        };
+        return create<S, Wrapper>(make_wrapper, std::forward<Args>(args)...);
+    }
 
-    /// The same with factories instead of classes.
+    /// The same with factories instead of classes. `make_service` is called on the executor, once for each attempt;
+    /// `make_wrapper` at once.
     template <std::derived_from<ServiceWrapper> Wrapper>
-    std::shared_ptr<Wrapper> create_service_with(ServiceOptions options, ServiceFactory make_service,
-                                                 const std::function<std::shared_ptr<Wrapper>(WrapperInit)>& make_wrapper);
+    std::shared_ptr<Wrapper> create_service_with(
+        ServiceOptions options, ServiceFactory make_service,
+        const std::function<std::shared_ptr<Wrapper>(WrapperInit)>& make_wrapper)
+    {
+        auto record = make_record();
+        auto wrapper = make_wrapper(WrapperInit(record));
+        start(record, wrapper, std::move(options), std::move(make_service));
+        return wrapper;
+    }
 
     /// Every service whose wrapper somebody still keeps or that has not ended.
     std::vector<std::shared_ptr<ServiceWrapper>> services() const;
@@ -122,22 +154,59 @@ public:
     Task<> sleep(Duration duration);
 
     /// Stops every service, settles, releases the allocation, ends all tasks; bounded by ServiceLimits::close. Returns
-    /// what could not be closed, one line each; empty is clean. Idempotent. On the manager's executor, or by golem::wait.
+    /// what could not be closed, one line each; empty is clean. Idempotent; a caller that is cancelled goes on waiting.
+    /// On the manager's executor, or by golem::wait.
     Task<std::vector<std::string>> close();
 
-    /// What was spent and accepted so far, by agreement.
+    /// Cuts short what close() still waits for: within a few seconds it gives up and tells what is left over.
+    void insist();
+
+    /// What was spent and accepted so far, by agreement. Only on the manager's executor, or after close().
     std::vector<Bill> bills() const;
 
     Executor executor() const noexcept;
     TimeSource& time() const noexcept;
 
 private:
-    class Implementation;
-    std::shared_ptr<detail::ServiceRecord> make_record(ServiceOptions options, ServiceFactory make_service);
-    void start(const std::shared_ptr<detail::ServiceRecord>& record, const std::shared_ptr<ServiceWrapper>& wrapper);
-    static WrapperInit init(std::shared_ptr<detail::ServiceRecord> record) { return WrapperInit(std::move(record)); }
+    friend void detail::block_on(ServiceManager& manager, Task<> task);
 
-    std::shared_ptr<Implementation> implementation_;
+    // Takes a first argument of type ServiceOptions off.
+    template <typename S, typename Wrapper, typename MakeWrapper>
+    std::shared_ptr<Wrapper> create(const MakeWrapper& make_wrapper)
+    {
+        return create_service_with<Wrapper>(ServiceOptions(), factory<S>(), make_wrapper);
+    }
+
+    template <typename S, typename Wrapper, typename MakeWrapper, typename First, typename... Args>
+    std::shared_ptr<Wrapper> create(const MakeWrapper& make_wrapper, First&& first, Args&&... args)
+    {
+        if constexpr (std::same_as<std::remove_cvref_t<First>, ServiceOptions>) {
+            return create_service_with<Wrapper>(
+                std::forward<First>(first), factory<S>(std::forward<Args>(args)...), make_wrapper);
+        } else {
+            return create_service_with<Wrapper>(
+                ServiceOptions(), factory<S>(std::forward<First>(first), std::forward<Args>(args)...), make_wrapper);
+        }
+    }
+
+    template <typename S, typename... Args>
+    static ServiceFactory factory(Args&&... args)
+    {
+        static_assert(
+            std::constructible_from<S, const std::decay_t<Args>&...>,
+            "the service is made from copies of these arguments, once for each attempt");
+        std::tuple<std::decay_t<Args>...> copies(std::forward<Args>(args)...);
+        return [copies = std::move(copies)]() -> std::shared_ptr<Service> {
+            return std::apply([](const auto&... values) { return std::make_shared<S>(values...); }, copies);
+        };
+    }
+
+    std::shared_ptr<detail::ServiceRecord> make_record();
+    void start(
+        const std::shared_ptr<detail::ServiceRecord>& record, std::shared_ptr<ServiceWrapper> wrapper,
+        ServiceOptions options, ServiceFactory make_service);
+
+    std::shared_ptr<detail::Engine> engine_;
 };
 
 } // namespace golem

@@ -33,7 +33,10 @@ struct StatusReport {
     Timestamp since{};
 
     bool operator==(const StatusReport&) const = default;
-    friend bool operator==(const StatusReport& report, ServiceStatus status) noexcept { return report.status == status; }
+    friend bool operator==(const StatusReport& report, ServiceStatus status) noexcept
+    {
+        return report.status == status;
+    }
 };
 
 } // namespace golem

@@ -29,8 +29,8 @@ private:
     StatusReport last_;
 };
 
-/// The handle of a service: there before an agreement is signed, and after it ended; keep it as long as you like. Made by
-/// ServiceManager::create_service; subclass it to add what your program knows about a service.
+/// The handle of a service: there before an agreement is signed, and after it ended; keep it as long as you like. Made
+/// by ServiceManager::create_service; subclass it to add what your program knows about a service.
 ///
 /// Thread-safe, but service() and the hooks belong to the manager's executor. When the manager has gone it answers from
 /// what was known last.
@@ -51,8 +51,8 @@ public:
     /// True once stop() was asked for.
     bool stopped() const;
 
-    /// Asks the service to end: at once while pending, else run() is cancelled, shutdown() called and everything cleaned
-    /// up. Idempotent.
+    /// Asks the service to end: at once while pending, else run() is cancelled, shutdown() called and everything
+    /// cleaned up. Idempotent.
     void stop();
 
     /// Completes when the status was ever reached, at once if it was before. Throws ServiceError if it no longer can

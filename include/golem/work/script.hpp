@@ -1,17 +1,16 @@
 #pragma once
 
 #include <golem/core/error.hpp>
-#include <golem/core/time_source.hpp>
 #include <golem/yagna/activity.hpp>
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace golem {
 
 /// Commands for a provider's exe-unit, executed in order up to the first failure. A value, built by chaining:
-/// `Script().deploy().start().run({"/bin/sh", "-c", "date"})`.
+/// `Script().deploy().start().run({"/bin/sh", "-c", "date"})`. Members that take text throw Error invalid_input if it
+/// is not UTF-8.
 class Script {
 public:
     Script& deploy();
@@ -30,6 +29,8 @@ public:
     std::string to_json() const;
 
 private:
+    void add(std::string json, std::string description);
+
     struct Command {
         std::string json;
         std::string description;

@@ -6,9 +6,11 @@
 #include <golem/yagna/client.hpp>
 
 #include <concepts>
+#include <exception>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace golem {
@@ -21,25 +23,34 @@ struct ProviderFacts {
 
 /// How commands are waited for. All more than zero.
 struct WorkOptions {
-    /// A poll of a batch of several commands; and of a batch of one.
-    Duration poll_several = std::chrono::seconds(5);
-    Duration poll_one = std::chrono::seconds(60);
-    /// From submission to the result of `run` and `execute`; then the activity is given up (Error timed_out).
+    /// One poll for the next result; a command that ends meanwhile is noticed at once.
+    Duration poll = std::chrono::seconds(60);
+    /// From submission to the last result of `run` and `execute`; then Error timed_out, and the command may go on.
     Duration batch_limit = std::chrono::hours(24);
+};
+
+/// What a work context tells its owner. May be empty.
+struct WorkHooks {
+    /// After each successful exchange with the exe-unit: proof that it lives.
+    std::function<void()> on_alive;
+    /// When an exchange showed that the activity is gone, before the error reaches the service (which may ignore it).
+    std::function<void(const Error&)> on_lost;
 };
 
 /// What a service may do on its machine. One executor; valid while the service's coroutines run.
 class WorkContext {
 public:
-    /// Called after each successful exchange with the exe-unit: proof that it lives.
-    using ProofOfLife = std::function<void()>;
+    WorkContext(
+        yagna::Client& client, TimeSource& time, yagna::Agreement agreement, yagna::ActivityId activity,
+        std::vector<std::string> start_args, const WorkOptions& options, WorkHooks hooks);
 
-    WorkContext(yagna::Client& client, TimeSource& time, yagna::Agreement agreement, yagna::ActivityId activity,
-                std::vector<std::string> start_args, const WorkOptions& options, ProofOfLife on_alive);
+    WorkContext(const WorkContext&) = delete;
+    WorkContext& operator=(const WorkContext&) = delete;
 
     /// Runs one program and completes with its output: `co_await work.run("/bin/sh", "-c", "date")`.
-    /// Errors: CommandError if it fails (exit code, output), activity_lost, agreement_ended, timed_out. Cancellation
-    /// (terminal): stops waiting; the command goes on until the activity is destroyed.
+    /// Errors: CommandError if it fails (exit code, output), activity_lost, timed_out, invalid_input (text that is not
+    /// UTF-8), and those of the daemon. Cancellation (terminal): stops waiting; the command goes on until the activity
+    /// is destroyed.
     template <std::convertible_to<std::string>... Args>
     Task<CommandResult> run(std::string program, Args... args)
     {
@@ -47,8 +58,8 @@ public:
     }
     Task<CommandResult> run_command(std::vector<std::string> command);
 
-    /// Runs a script as one batch and completes with one result a command. Errors as in run(), at the first failure.
-    /// `script` outlives the await.
+    /// Runs a script as one batch and completes with one result a command; at once if it is empty. Errors as in run(),
+    /// at the first command that fails. `script` outlives the await.
     Task<std::vector<CommandResult>> execute(const Script& script);
 
     /// Sleeps on the manager's clock.
@@ -71,13 +82,18 @@ private:
         return command;
     }
 
+    Task<CommandResult> result(yagna::BatchId batch, const Script& script, int index, Instant deadline);
+    Task<std::optional<CommandResult>>
+    poll(const yagna::BatchId& batch, const Script& script, int index, Duration wait);
+    void tell_lost(const std::exception_ptr& failure) const;
+
     yagna::Client& client_;
     TimeSource& time_;
     yagna::Agreement agreement_;
     yagna::ActivityId activity_;
     std::vector<std::string> start_args_;
     WorkOptions options_;
-    ProofOfLife on_alive_;
+    WorkHooks hooks_;
     ProviderFacts provider_;
 };
 

@@ -1,0 +1,486 @@
+#include "service/worker.hpp"
+
+#include <golem/core/race.hpp>
+#include <golem/core/shield.hpp>
+
+#include "service/engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace golem::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// When the manager insists, each step gets no more than this.
+constexpr Duration hurried = 3s;
+// How long somebody's reason for an end that showed already is waited for.
+constexpr Duration reason_patience = 2s;
+// To ask what became of an agreement whose end nobody confirmed.
+constexpr Duration question_limit = 5s;
+
+std::string in_words(Duration duration)
+{
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+    if (seconds > 0 && seconds % 60 == 0)
+        return std::to_string(seconds / 60) + " min";
+    if (seconds > 0)
+        return std::to_string(seconds) + " s";
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
+}
+
+/// When the agreement ends by its own terms: the daemon looks at one of the two, the provider at the other.
+Timestamp end_of(const yagna::Agreement& agreement)
+{
+    const auto expiration = agreement.demand.properties.get_double("golem.srv.comp.expiration");
+    auto end = agreement.valid_to;
+    if (expiration) {
+        const auto milliseconds = std::chrono::milliseconds(static_cast<std::int64_t>(*expiration));
+        const Timestamp at{milliseconds};
+        end = end == Timestamp() ? at : std::min(end, at);
+    }
+    return end;
+}
+
+std::string explain(const yagna::AgreementEvent& event)
+{
+    std::string text = "the agreement was ";
+    switch (event.kind) {
+    case yagna::AgreementEvent::Kind::cancelled: text += "cancelled"; break;
+    case yagna::AgreementEvent::Kind::rejected: text += "rejected"; break;
+    default: text += "terminated"; break;
+    }
+    if (event.terminator == yagna::Terminator::provider)
+        text += " by the provider";
+    else if (event.terminator == yagna::Terminator::requestor)
+        text += " by the requestor";
+    if (!event.reason)
+        return text;
+    if (!event.reason->message().empty())
+        text += ": " + event.reason->message();
+    const auto code = event.reason->extra().get_string("golem.provider.code");
+    return code ? text + " (" + *code + ")" : text;
+}
+
+} // namespace
+
+Worker::Worker(
+    std::shared_ptr<Engine> engine, std::shared_ptr<ServiceRecord> record, std::shared_ptr<ServiceWrapper> wrapper,
+    ServiceOptions options, ServiceManager::ServiceFactory make_service)
+    : engine_(std::move(engine)), record_(std::move(record)), wrapper_(std::move(wrapper)),
+      options_(std::move(options)), make_service_(std::move(make_service)),
+      log_(engine_->log().with_tag("service " + record_->id().substr(0, 8))), wake_(engine_->executor()),
+      changed_(engine_->executor()), agreement_over_(engine_->executor()),
+      timers_(engine_->executor(), [this](const std::string& name, std::exception_ptr failure) {
+          log_.error(name, " failed: ", describe(failure));
+      })
+{
+}
+
+Task<> Worker::drive()
+{
+    std::exception_ptr failure;
+    try {
+        co_await begin("hire", &Worker::hire);
+        while (life_.phase() != Phase::ended) {
+            while (events_.empty()) {
+                wake_.reset();
+                co_await wake_.wait();
+            }
+            const auto event = std::move(events_.front());
+            events_.pop_front();
+            note_failure(event.kind(), std::exchange(failure_, nullptr));
+            const auto before = life_.phase();
+            const auto hurry = life_.in_a_hurry();
+            const auto actions = life_.next(event);
+            if (before == Phase::hiring && life_.phase() == Phase::creating)
+                record_->set_service(service_);
+            // The last status is published when nothing goes on any more.
+            if (life_.phase() != Phase::ended)
+                publish();
+            if (life_.phase() != before || life_.in_a_hurry() != hurry)
+                arm();
+            for (const auto action : actions)
+                co_await carry_out(action);
+        }
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure)
+        give_up(is_cancelled(failure) ? "the manager's time for closing was over" : describe(failure));
+    timers_.cancel();
+    auto self = shared_from_this(); // The record may hold the last reference but this one.
+    service_.reset();
+    publish();
+    record_->detach();
+    changed_.pulse();
+    wrapper_.reset();
+    engine_->service_ended();
+}
+
+void Worker::tell(LifeEvent event)
+{
+    events_.push_back(std::move(event));
+    wake_.set();
+}
+
+void Worker::fail_while_waiting(const std::exception_ptr& failure)
+{
+    if (!is_waiting() || !step_)
+        return;
+    manager_failure_.emplace(EventKind::hire_failed, describe(failure));
+    step_->cancel();
+}
+
+Task<> Worker::wait_for_change() { return changed_.wait(); }
+
+Task<> Worker::carry_out(Action action)
+{
+    switch (action) {
+    case Action::create_activity: co_await begin("create activity", &Worker::create_activity); break;
+    case Action::start: co_await begin("start", &Worker::start); break;
+    case Action::run: co_await begin("run", &Worker::run); break;
+    case Action::shut_down: co_await begin("shutdown", &Worker::shut_down); break;
+    case Action::clean_up: co_await begin("clean-up", &Worker::clean_up); break;
+    case Action::cancel_step:
+        if (step_)
+            step_->cancel();
+        break;
+    case Action::abandon_step: abandon_step(); break;
+    case Action::finish: co_await end_of_step(); break;
+    }
+}
+
+Task<> Worker::begin(std::string name, Step step)
+{
+    co_await end_of_step();
+    step_ = std::make_unique<TaskGroup>(engine_->executor());
+    auto self = shared_from_this();
+    step_->spawn(std::move(name), [self, step] { return ((*self).*step)(); });
+}
+
+Task<> Worker::end_of_step()
+{
+    if (!step_)
+        co_return;
+    // Its event has been taken, so it is over but for its last turn.
+    co_await step_->join();
+    step_.reset();
+}
+
+void Worker::abandon_step()
+{
+    if (!step_)
+        return;
+    step_->cancel();
+    for (const auto& name : step_->names()) {
+        log_.error(name, " did not end in time; it is left behind");
+        left_over(name + " did not end in time");
+    }
+    abandoned_.push_back(std::move(step_));
+}
+
+void Worker::give_up(const std::string& why)
+{
+    abandon_step();
+    if (agreement_ && !life_.agreement_is_over())
+        left_over("agreement " + agreement_->id + " may still be open");
+    // Every wrapper ends in a final state: by the machine's own rules, with nothing left to wait for.
+    life_.next(LifeEvent(EventKind::insisted));
+    life_.next(LifeEvent(EventKind::alarm, why));
+    life_.next(LifeEvent(EventKind::alarm, why));
+    log_.error("gave up: ", why);
+}
+
+void Worker::publish()
+{
+    const auto status = life_.status();
+    const auto cause = life_.cause();
+    const auto before = record_->report();
+    if (before.status == status && before.cause == cause)
+        return;
+    record_->publish(status, cause, engine_->time().utc());
+    if (before.status != status)
+        log_.info(to_string(before.status), " -> ", to_string(status), cause.empty() ? "" : ": ", cause);
+    changed_.pulse();
+}
+
+void Worker::arm()
+{
+    const auto& limits = engine_->options().limits;
+    const auto serial = ++alarm_serial_;
+    Duration limit{0};
+    std::string text;
+    switch (life_.alarm()) {
+    case Alarm::none: return;
+    case Alarm::start:
+        limit = limits.start;
+        text = "start did not end within " + in_words(limit);
+        break;
+    case Alarm::cancel: limit = shortened(limits.cancel); break;
+    case Alarm::shutdown: limit = shortened(limits.shutdown); break;
+    case Alarm::clean_up:
+        // Its parts have limits of their own; this one is for the case that they fail.
+        limit = life_.in_a_hurry() ? 3 * hurried
+                                   : limits.activity_destroy + limits.terminate + reason_patience + 2 * question_limit;
+        break;
+    }
+    auto self = shared_from_this();
+    timers_.spawn("limit", [self, serial, limit, text] { return self->ring(serial, limit, text); });
+}
+
+Task<> Worker::ring(unsigned long serial, Duration limit, std::string text)
+{
+    co_await engine_->time().sleep_for(limit, "limit of a service's step");
+    if (serial == alarm_serial_)
+        tell(LifeEvent(EventKind::alarm, std::move(text)));
+}
+
+Task<> Worker::wait_for_expiration(Timestamp end)
+{
+    co_await engine_->time().sleep_for(end - engine_->time().utc(), "end of an agreement");
+    tell(LifeEvent(EventKind::agreement_expired));
+}
+
+// The exceptions of the user's code reach the exception handler, unless they are the answer to our cancelling it.
+void Worker::note_failure(EventKind kind, const std::exception_ptr& failure)
+{
+    if (!failure)
+        return;
+    const bool counts = (kind == EventKind::start_failed && life_.phase() == Phase::starting) ||
+                        (kind == EventKind::run_failed && life_.phase() == Phase::running);
+    if (counts)
+        engine_->service_failed(record_->id(), failure);
+    else if (!is_cancelled(failure))
+        log_.info("while ending: ", describe(failure));
+}
+
+Task<> Worker::hire()
+{
+    std::exception_ptr failure;
+    try {
+        service_ = make_service_();
+        if (!service_)
+            throw Error(Errc::invalid_input, "create service", "the factory returned no service");
+        const Order order(options_.payload ? *options_.payload : service_->payload(), options_.expiration);
+        Market::Progress progress = [self = weak_from_this()](const std::string& why) {
+            if (const auto worker = self.lock())
+                worker->tell(LifeEvent(EventKind::waiting, why));
+        };
+        auto agreement = co_await engine_->market().hire(order, std::move(progress));
+        agreement_.emplace(std::move(agreement));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) {
+        agreement_signed();
+        // Nobody waits for it any more: it must not be left without an owner.
+        if (life_.phase() == Phase::ended) {
+            co_await ignore_cancellation();
+            co_await end_agreement();
+        }
+        tell(LifeEvent(EventKind::hired));
+    } else if (manager_failure_) {
+        tell(*manager_failure_);
+    } else {
+        tell(LifeEvent(EventKind::hire_failed, describe(failure)));
+        if (engine_->concerns_all(failure))
+            engine_->manager_failed(failure);
+    }
+}
+
+void Worker::agreement_signed()
+{
+    engine_->payments().agreement_approved(*agreement_);
+    engine_->feed().listen(agreement_->id, [self = weak_from_this()](const yagna::AgreementEvent& event) {
+        if (const auto worker = self.lock())
+            worker->agreement_event(event);
+    });
+    log_.info("agreement ", agreement_->id, " with ", agreement_->provider);
+    const auto end = end_of(*agreement_);
+    if (end != Timestamp()) {
+        auto self = shared_from_this();
+        timers_.spawn("expiration", [self, end] { return self->wait_for_expiration(end); });
+    }
+}
+
+void Worker::agreement_event(const yagna::AgreementEvent& event)
+{
+    if (event.kind == yagna::AgreementEvent::Kind::approved || event.kind == yagna::AgreementEvent::Kind::other)
+        return;
+    agreement_over_.set();
+    // Our own doing: there is a verdict already, and this tells nothing of its cause.
+    if (ending_agreement_ && event.terminator != yagna::Terminator::provider)
+        return;
+    const auto code = event.reason ? event.reason->extra().get_string("golem.provider.code") : std::nullopt;
+    if (code && *code == "Expired")
+        tell(LifeEvent(EventKind::agreement_expired));
+    else
+        tell(LifeEvent(EventKind::agreement_ended, explain(event)));
+}
+
+Task<> Worker::create_activity()
+{
+    std::exception_ptr failure;
+    try {
+        auto activity =
+            co_await engine_->client().activity().create(agreement_->id, engine_->options().limits.activity_create);
+        activity_.emplace(std::move(activity));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        tell(LifeEvent(EventKind::activity_failed, describe(failure)));
+        co_return;
+    }
+    engine_->payments().activity_created(agreement_->id, *activity_);
+    watched_ = engine_->health().watch(*activity_, [self = weak_from_this()](const LifeEvent& event) {
+        if (const auto worker = self.lock())
+            worker->tell(event);
+    });
+    WorkHooks hooks;
+    hooks.on_alive = [self = weak_from_this()] {
+        const auto worker = self.lock();
+        if (worker && worker->watched_)
+            worker->engine_->health().alive(*worker->watched_);
+    };
+    hooks.on_lost = [self = weak_from_this()](const Error& error) {
+        if (const auto worker = self.lock())
+            worker->tell(LifeEvent(EventKind::activity_lost, error.what()));
+    };
+    work_ = std::make_shared<WorkContext>(
+        engine_->client(), engine_->time(), *agreement_, *activity_, options_.start_args, engine_->options().work,
+        std::move(hooks));
+    tell(LifeEvent(EventKind::activity_created));
+}
+
+Task<> Worker::start()
+{
+    const auto service = service_;
+    const auto work = work_;
+    try {
+        co_await service->start(*work);
+    } catch (...) {
+        failure_ = std::current_exception();
+    }
+    tell(failure_ ? LifeEvent(EventKind::start_failed, describe(failure_)) : LifeEvent(EventKind::start_done));
+}
+
+Task<> Worker::run()
+{
+    const auto service = service_;
+    const auto work = work_;
+    try {
+        co_await service->run(*work);
+    } catch (...) {
+        failure_ = std::current_exception();
+    }
+    tell(failure_ ? LifeEvent(EventKind::run_failed, describe(failure_)) : LifeEvent(EventKind::run_returned));
+}
+
+Task<> Worker::shut_down()
+{
+    const auto service = service_;
+    const auto work = work_;
+    try {
+        co_await service->shutdown(*work);
+    } catch (...) {
+        failure_ = std::current_exception();
+    }
+    tell(LifeEvent(EventKind::shutdown_done));
+}
+
+Task<> Worker::clean_up()
+{
+    if (watched_)
+        engine_->health().forget(*std::exchange(watched_, std::nullopt));
+    if (life_.must_destroy_activity())
+        co_await destroy_activity();
+    if (!life_.agreement_is_over())
+        co_await end_agreement();
+    if (ended_by_others_ && life_.lacks_reason())
+        co_await wait_for_reason();
+    engine_->feed().forget(agreement_->id);
+    engine_->market().agreement_ended(agreement_->id);
+    engine_->payments().agreement_ended(agreement_->id);
+    tell(LifeEvent(EventKind::cleaned));
+}
+
+Task<> Worker::destroy_activity()
+{
+    const auto limit = shortened(engine_->options().limits.activity_destroy);
+    std::string problem = "no answer within " + in_words(limit);
+    try {
+        auto destroyed = engine_->client().activity().destroy(*activity_, limit);
+        const auto done = co_await with_timeout(engine_->time(), limit, std::move(destroyed), "destroying an activity");
+        if (done)
+            problem.clear();
+    } catch (const std::exception& error) {
+        problem = error.what();
+    }
+    // No more than that: the end of the agreement ends it as well.
+    if (!problem.empty())
+        log_.warning("activity ", *activity_, " was not destroyed: ", problem);
+}
+
+Task<> Worker::end_agreement()
+{
+    const auto limit = shortened(engine_->options().limits.terminate);
+    const auto farewell = life_.farewell();
+    const yagna::Reason reason(farewell.message, "golem.requestor.code", farewell.code);
+    std::string problem = "no answer within " + in_words(limit);
+    ending_agreement_ = true;
+    try {
+        auto terminated = engine_->client().market().terminate(agreement_->id, reason, limit);
+        const auto outcome =
+            co_await with_timeout(engine_->time(), limit, std::move(terminated), "terminating an agreement");
+        ended_by_others_ = outcome && *outcome == yagna::EndOutcome::already;
+        if (outcome && *outcome != yagna::EndOutcome::wrong_state)
+            co_return;
+        if (outcome)
+            problem = "it is in another state";
+    } catch (const std::exception& error) {
+        problem = error.what();
+    }
+    const auto ended = co_await has_ended();
+    if (ended)
+        co_return;
+    log_.warning("agreement ", agreement_->id, " may still be open: ", problem);
+    left_over("agreement " + agreement_->id + " with " + agreement_->provider + " may still be open: " + problem);
+}
+
+Task<bool> Worker::has_ended()
+{
+    if (life_.agreement_is_over() || agreement_over_.is_set())
+        co_return true;
+    const auto limit = shortened(question_limit);
+    try {
+        auto question = engine_->client().market().agreement(agreement_->id);
+        const auto agreement =
+            co_await with_timeout(engine_->time(), limit, std::move(question), "asking for an agreement");
+        co_return agreement && agreement->state != yagna::AgreementState::approved &&
+            agreement->state != yagna::AgreementState::pending && agreement->state != yagna::AgreementState::unknown;
+    } catch (const std::exception& error) {
+        log_.info("what became of agreement ", agreement_->id, " is not known: ", error.what());
+    }
+    co_return false;
+}
+
+// An activity that died usually died of the agreement's end: the event that says why is on its way.
+Task<> Worker::wait_for_reason()
+{
+    try {
+        auto over = agreement_over_.wait();
+        co_await with_timeout(engine_->time(), shortened(reason_patience), std::move(over), "the reason of an end");
+    } catch (const std::exception& error) {
+        log_.debug("no reason: ", error.what());
+    }
+}
+
+Duration Worker::shortened(Duration limit) const { return life_.in_a_hurry() ? std::min(limit, hurried) : limit; }
+
+void Worker::left_over(const std::string& what) { engine_->left_over("service " + record_->id() + ": " + what); }
+
+} // namespace golem::detail

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <golem/core/event.hpp>
+#include <golem/core/task_group.hpp>
+#include <golem/service/detail/lifecycle.hpp>
+#include <golem/service/service_manager.hpp>
+
+#include "service/health_monitor.hpp"
+#include "service/record.hpp"
+
+#include <deque>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace golem::detail {
+
+class Engine;
+
+/// Leads one service through its life: carries out what Lifecycle decides, and tells it what happened.
+///
+/// The manager's executor. Steps and timers keep the worker, and with it the engine, alive until they have ended.
+class Worker : public std::enable_shared_from_this<Worker> {
+public:
+    Worker(
+        std::shared_ptr<Engine> engine, std::shared_ptr<ServiceRecord> record, std::shared_ptr<ServiceWrapper> wrapper,
+        ServiceOptions options, ServiceManager::ServiceFactory make_service);
+
+    /// The whole life. Cancelled (terminal) it gives up: the record becomes `failed`, what is held is left over.
+    Task<> drive();
+
+    /// Only takes note of it; may be called from anywhere on the executor.
+    void tell(LifeEvent event);
+
+    /// The manager cannot work: if this one is still looking for a provider, it fails of `failure`.
+    void fail_while_waiting(const std::exception_ptr& failure);
+
+    bool is_waiting() const noexcept { return life_.phase() == Phase::hiring; }
+
+    const std::string& id() const noexcept { return record_->id(); }
+
+    /// Completes at the next change of the status or its cause.
+    Task<> wait_for_change();
+
+private:
+    using Step = Task<> (Worker::*)();
+
+    Task<> carry_out(Action action);
+    Task<> begin(std::string name, Step step);
+    Task<> end_of_step();
+    void abandon_step();
+    void give_up(const std::string& why);
+    void publish();
+    void arm();
+    Task<> ring(unsigned long serial, Duration limit, std::string text);
+    Task<> wait_for_expiration(Timestamp end);
+    void note_failure(EventKind kind, const std::exception_ptr& failure);
+
+    // Steps: each ends with an event.
+    Task<> hire();
+    Task<> create_activity();
+    Task<> start();
+    Task<> run();
+    Task<> shut_down();
+    Task<> clean_up();
+
+    void agreement_signed();
+    void agreement_event(const yagna::AgreementEvent& event);
+    Task<> destroy_activity();
+    Task<> end_agreement();
+    Task<> wait_for_reason();
+    Task<bool> has_ended();
+    Duration shortened(Duration limit) const;
+    void left_over(const std::string& what);
+
+    const std::shared_ptr<Engine> engine_;
+    const std::shared_ptr<ServiceRecord> record_;
+    std::shared_ptr<ServiceWrapper> wrapper_;
+    const ServiceOptions options_;
+    const ServiceManager::ServiceFactory make_service_;
+    Logger log_;
+
+    Lifecycle life_;
+    std::deque<LifeEvent> events_;
+    Event wake_;
+    Event changed_;
+    Event agreement_over_;
+    std::exception_ptr failure_; // Of the step that ended last.
+    std::optional<LifeEvent> manager_failure_;
+
+    std::shared_ptr<Service> service_;
+    std::optional<yagna::Agreement> agreement_;
+    std::optional<yagna::ActivityId> activity_;
+    std::shared_ptr<WorkContext> work_;
+    std::optional<HealthMonitor::Id> watched_;
+    bool ending_agreement_ = false;
+    bool ended_by_others_ = false;
+
+    unsigned long alarm_serial_ = 0;
+    std::unique_ptr<TaskGroup> step_;
+    std::vector<std::unique_ptr<TaskGroup>> abandoned_;
+    TaskGroup timers_;
+};
+
+} // namespace golem::detail

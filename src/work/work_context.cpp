@@ -1,0 +1,139 @@
+#include <golem/work/work_context.hpp>
+
+#include <golem/work/detail/command_outcome.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace golem {
+
+namespace {
+
+// Between polls that came back early without a result: a daemon that does not wait must not be asked in a tight loop.
+constexpr Duration shortest_poll = std::chrono::seconds(1);
+
+ProviderFacts facts_of(const yagna::Agreement& agreement)
+{
+    ProviderFacts facts;
+    facts.id = agreement.provider;
+    facts.name = agreement.offer.properties.get_string("golem.node.id.name").value_or(agreement.provider);
+    return facts;
+}
+
+} // namespace
+
+WorkContext::WorkContext(
+    yagna::Client& client, TimeSource& time, yagna::Agreement agreement, yagna::ActivityId activity,
+    std::vector<std::string> start_args, const WorkOptions& options, WorkHooks hooks)
+    : client_(client), time_(time), agreement_(std::move(agreement)), activity_(std::move(activity)),
+      start_args_(std::move(start_args)), options_(options), hooks_(std::move(hooks)), provider_(facts_of(agreement_))
+{
+}
+
+Task<CommandResult> WorkContext::run_command(std::vector<std::string> command)
+{
+    Script script;
+    script.run(command);
+    auto results = co_await execute(script);
+    co_return std::move(results.front());
+}
+
+Task<std::vector<CommandResult>> WorkContext::execute(const Script& script)
+{
+    std::vector<CommandResult> results;
+    if (script.is_empty())
+        co_return results;
+    const auto deadline = time_.deadline(options_.batch_limit);
+    const auto json = script.to_json();
+    yagna::BatchId batch;
+    std::exception_ptr failure;
+    try {
+        batch = co_await client_.activity().exec(activity_, json);
+    } catch (const Error&) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        tell_lost(failure);
+        std::rethrow_exception(failure);
+    }
+    if (hooks_.on_alive)
+        hooks_.on_alive();
+    // Command after command: a poll for the whole batch sits out its time when an early command fails.
+    for (int index = 0; index < script.size(); ++index) {
+        auto done = co_await result(batch, script, index, deadline);
+        results.push_back(std::move(done));
+    }
+    co_return results;
+}
+
+Task<CommandResult> WorkContext::result(yagna::BatchId batch, const Script& script, int index, Instant deadline)
+{
+    for (;;) {
+        const auto start = time_.now();
+        if (start >= deadline) {
+            throw Error(
+                Errc::timed_out, script.describe(index),
+                "no result within the limit of a batch (WorkOptions::batch_limit); the command may go on");
+        }
+        const auto wait = std::min<Duration>(options_.poll, deadline - start);
+        std::optional<CommandResult> found;
+        std::exception_ptr failure;
+        try {
+            found = co_await poll(batch, script, index, wait);
+        } catch (const Error& error) {
+            // The provider did not answer in time; whether it is still there is found out elsewhere.
+            if (error.errc() != Errc::timed_out)
+                failure = std::current_exception();
+        }
+        if (found && !found->ok && detail::tells_end_of_activity(found->message)) {
+            Error lost(Errc::activity_lost, script.describe(index), "the activity was ended while the command ran");
+            lost.set_their_words(found->message);
+            failure = std::make_exception_ptr(std::move(lost));
+        }
+        if (failure) {
+            tell_lost(failure);
+            std::rethrow_exception(failure);
+        }
+        if (found) {
+            if (!found->ok)
+                throw CommandError(script.describe(index), std::move(*found));
+            co_return std::move(*found);
+        }
+        const auto spent = time_.now() - start;
+        if (spent < shortest_poll)
+            co_await time_.sleep_for(shortest_poll - spent, "pause between polls for a result");
+    }
+}
+
+Task<std::optional<CommandResult>>
+WorkContext::poll(const yagna::BatchId& batch, const Script& script, int index, Duration wait)
+{
+    std::optional<CommandResult> found;
+    if (script.size() == 1) {
+        // The list, other than a single result, comes even when the command still runs: that proves life.
+        auto list = co_await client_.activity().results(activity_, batch, wait);
+        if (hooks_.on_alive)
+            hooks_.on_alive();
+        if (!list.empty())
+            found = std::move(list.front());
+    } else {
+        found = co_await client_.activity().result(activity_, batch, index, wait);
+        if (found && hooks_.on_alive)
+            hooks_.on_alive();
+    }
+    co_return found;
+}
+
+void WorkContext::tell_lost(const std::exception_ptr& failure) const
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        if (error.errc() == Errc::activity_lost && hooks_.on_lost)
+            hooks_.on_lost(error);
+    }
+}
+
+Task<> WorkContext::sleep(Duration duration) { return time_.sleep_for(duration, "a service's sleep"); }
+
+} // namespace golem
