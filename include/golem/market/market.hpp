@@ -9,19 +9,21 @@
 #include <golem/market/strategy.hpp>
 #include <golem/yagna/client.hpp>
 
+#include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace golem {
 
-/// How agreements are found. All durations more than zero.
+/// How agreements are found. All durations more than zero; the market's constructor checks.
 struct MarketOptions {
     /// The subnet tag of our demands and of the offers we take; not empty.
     std::string subnet = "public";
     Strategy strategy = cheapest();
-    PriceCaps caps;
+    PriceCaps caps{};
     /// What we propose: how often notes come and how fast we accept them.
     Duration debit_note_interval = std::chrono::seconds(120);
     Duration accept_timeout = std::chrono::seconds(120);
@@ -57,13 +59,13 @@ private:
 /// Counts of what a demand met, for "why do I wait".
 struct MarketReport {
     std::string constraints;
-    std::size_t proposals = 0;      ///< offers that matched
-    std::size_t not_answered = 0;   ///< of these, too expensive, excluded, or not understood
-    std::size_t refusals = 0;       ///< counters that were refused
-    std::size_t silences = 0;       ///< counters that got no answer in time
+    std::size_t proposals = 0;    ///< offers that matched
+    std::size_t not_answered = 0; ///< of these, too expensive, excluded, or not understood
+    std::size_t refusals = 0;     ///< counters that were refused
+    std::size_t silences = 0;     ///< counters that got no answer in time
     std::size_t failed_agreements = 0;
-    std::string last_refusal;       ///< the provider's words
-    /// One sentence for people.
+    std::string last_refusal; ///< the provider's words
+    /// For people, on one line.
     std::string to_string() const;
 };
 
@@ -76,24 +78,27 @@ struct PaymentTerms {
 /// Finds providers and signs agreements: few demands for many services (design: demands are shared by equal payloads,
 /// a demand is polled only while somebody waits, proposals are countered best first in waves).
 ///
-/// One executor. Close before destroying.
+/// One executor. Close before destroying. Time source and client outlive it.
 class Market {
 public:
-    /// Called whenever what a waiting order should tell people has changed: "waiting for offers", "refused: …".
+    /// Called whenever what a waiting order should tell people has changed: "waiting for offers", "refused: …". Must
+    /// not throw, nor call the market.
     using Progress = std::function<void(const std::string& why)>;
-    /// Called once after each report_after without an agreement.
+    /// Called once after each report_after without an agreement, while somebody waits. Must not throw.
     using Reporter = std::function<void(const MarketReport&)>;
     /// Makes the payment terms known; asked before the first demand, and again if it threw.
     using Terms = std::function<Task<PaymentTerms>()>;
 
-    Market(const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-           const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter);
+    Market(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
+        const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter);
     ~Market();
 
     /// Completes with an approved agreement that is the caller's from then on. `order` outlives the await.
     /// Cancellation (terminal) withdraws: a confirmed agreement is cancelled, or terminated if it was approved already;
     /// nothing is left without an owner. Errors: those of the terms (funds, key), unreachable daemon, closed.
-    /// A provider's refusal is no error: the next one is tried, without end.
+    /// A provider's refusal is no error: the next one is tried, without end. The agreement is put together from what
+    /// was negotiated: its offer_id, requestor and signatures are left empty.
     Task<yagna::Agreement> hire(const Order& order, Progress progress);
 
     /// Tells that an agreement made here has ended: the provider will offer itself again on its demand.
@@ -104,6 +109,7 @@ public:
 
     /// Ends every wait (closed), deletes the demands (each bounded by `limit`), completes when nothing runs any more.
     /// What could not be deleted is logged and returned.
+    /// Agreements of which it is not known whether they ended are among it.
     Task<std::vector<std::string>> close(Duration limit);
 
 private:
@@ -116,8 +122,9 @@ class AgreementFeed {
 public:
     using Listener = std::function<void(const yagna::AgreementEvent&)>;
 
-    AgreementFeed(const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, std::string app_session,
-                  Duration poll = std::chrono::seconds(60));
+    AgreementFeed(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, std::string app_session,
+        Duration poll = std::chrono::seconds(60));
     ~AgreementFeed();
 
     /// Starts polling with the first listener; an event that came before is told as well (the feed is a log).

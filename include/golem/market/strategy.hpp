@@ -1,6 +1,6 @@
 #pragma once
 
-#include <golem/core/time_source.hpp>
+#include <golem/properties/prices.hpp>
 #include <golem/properties/property_set.hpp>
 #include <golem/yagna/types.hpp>
 
@@ -11,17 +11,7 @@
 
 namespace golem {
 
-/// What an offer costs: GLM per second of each priced counter, and once at the start of each activity.
-struct Prices {
-    struct Counter {
-        std::string name;
-        double per_second = 0;
-    };
-    std::vector<Counter> counters;
-    double start = 0;
-
-    double of(std::string_view counter) const noexcept;
-};
+using Prices = properties::Prices;
 
 /// An offer as strategies see it.
 struct OfferFacts {
@@ -37,14 +27,14 @@ struct PriceCaps {
     std::optional<double> start;
     std::optional<double> per_cpu_second;
     std::optional<double> per_second;
-    /// For one hour with every thread busy, all counters and the start together.
+    /// For the first hour with every thread busy, all counters and the start together.
     std::optional<double> per_hour;
 };
 
 /// Which offers are answered first. Lower scores are better; nothing refuses the offer.
 using Strategy = std::function<std::optional<double>(const OfferFacts&)>;
 
-/// The cost of an hour with half of the threads busy (the default).
+/// The cost of the first hour with half of the threads busy (the default).
 Strategy cheapest();
 /// `strategy`, without the providers of these node ids.
 Strategy excluding(std::vector<yagna::NodeId> providers, Strategy strategy);

@@ -1,0 +1,293 @@
+#include "agreement_desk.hpp"
+
+#include <golem/core/error.hpp>
+#include <golem/core/race.hpp>
+#include <golem/core/retry.hpp>
+#include <golem/http/transport.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace golem::detail {
+
+namespace {
+
+/// How long a proposed agreement can still be approved. Clocks differ, so this is generous; ours is cancelled long
+/// before.
+constexpr Duration validity = std::chrono::hours(1);
+/// One attempt to end an agreement, and all of them together.
+constexpr Duration ending_attempt = std::chrono::seconds(10);
+constexpr Duration ending_limit = std::chrono::seconds(60);
+constexpr std::size_t most_candidates = 8;
+
+RetryPolicy ending_policy()
+{
+    RetryPolicy policy;
+    policy.initial_delay = std::chrono::milliseconds(500);
+    policy.max_delay = std::chrono::seconds(5);
+    return policy;
+}
+
+/// Whether a call that cannot be repeated may have taken effect although it failed.
+bool may_have_happened(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const http::TransportError& error) {
+        return error.sent() == http::TransportError::Sent::unknown;
+    } catch (const Error& error) {
+        return error.errc() == Errc::timed_out || error.errc() == Errc::protocol || error.errc() == Errc::daemon_failed;
+    } catch (...) {
+        return false;
+    }
+}
+
+bool is_not_found(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        return error.errc() == Errc::not_found;
+    } catch (...) {
+        return false;
+    }
+}
+
+} // namespace
+
+AgreementDesk::AgreementDesk(
+    const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
+    std::string app_session, Duration approval_limit)
+    : executor_(executor), time_(time), client_(client), random_(std::move(random)), log_(std::move(log)),
+      app_session_(std::move(app_session)), approval_limit_(approval_limit)
+{
+}
+
+Backoff AgreementDesk::backoff() { return Backoff(ending_policy(), Random(random_.next())); }
+
+Task<bool> AgreementDesk::sign(SigningCase& signing)
+{
+    const bool created = co_await create(signing);
+    if (!created)
+        co_return false;
+    if (signing.withdrawn.is_set()) {
+        signing.why_not = "nobody waits for it any more";
+        co_return false; // The provider knows nothing of it yet.
+    }
+
+    const auto& id = signing.agreement;
+    unowned_[id] = "agreement " + id + " with " + signing.provider + " was proposed; its end is not known";
+    const bool confirmed = co_await confirm(signing);
+    if (!confirmed) {
+        unowned_.erase(id);
+        co_return false;
+    }
+    proposed_.erase(id);
+    const auto approval = co_await await_approval(signing);
+    switch (approval) {
+    case yagna::Approval::approved: co_return true;
+    case yagna::Approval::rejected: signing.why_not = "the provider refused the agreement"; break;
+    case yagna::Approval::cancelled: signing.why_not = "the agreement was cancelled"; break;
+    case yagna::Approval::expired: signing.why_not = "the agreement expired before it was approved"; break;
+    case yagna::Approval::terminated: signing.why_not = "the agreement was terminated at once"; break;
+    case yagna::Approval::undecided: {
+        signing.why_not =
+            signing.withdrawn.is_set() ? "nobody waits for it any more" : "the provider did not approve in time";
+        const auto cancelled = co_await cancel(id, signing.why_not);
+        if (cancelled == Cancelled::approved)
+            co_return true;
+        if (cancelled == Cancelled::unknown)
+            co_return false;
+        break;
+    }
+    }
+    unowned_.erase(id);
+    co_return false;
+}
+
+Task<bool> AgreementDesk::create(SigningCase& signing)
+{
+    signing.app_session = app_session_;
+    signing.created = time_.utc();
+    signing.valid_to = signing.created + validity;
+    std::exception_ptr failure;
+    try {
+        signing.agreement = co_await client_.market().create_agreement(signing.draft, signing.valid_to);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    bool found = !failure;
+    if (failure) {
+        signing.why_not = describe(failure);
+        if (is_cancelled(failure))
+            std::rethrow_exception(failure);
+        if (may_have_happened(failure))
+            found = co_await find_created(signing);
+    }
+    if (found)
+        proposed_.insert(signing.agreement);
+    co_return found;
+}
+
+// Not confirmed yet, such an agreement binds nobody and would expire; but the draft is used up, so it is worth a look.
+Task<bool> AgreementDesk::find_created(SigningCase& signing)
+{
+    yagna::AgreementFilter filter;
+    filter.state = yagna::AgreementState::proposal;
+    try {
+        const auto list = co_await client_.market().agreements(filter);
+        std::size_t looked_at = 0;
+        for (const auto& summary : list) {
+            const bool is_ours = summary.we_are_requestor && !proposed_.contains(summary.id) &&
+                                 summary.timestamp >= signing.created - std::chrono::seconds(5);
+            if (!is_ours || ++looked_at > most_candidates)
+                continue;
+            const auto agreement = co_await client_.market().agreement(summary.id);
+            if (agreement.demand_id == signing.demand && agreement.provider == signing.provider) {
+                signing.agreement = agreement.id;
+                co_return true;
+            }
+        }
+    } catch (const Error& error) {
+        log_.warning("could not look for an agreement that may have been created: ", error.what());
+    }
+    co_return false;
+}
+
+Task<bool> AgreementDesk::confirm(SigningCase& signing)
+{
+    std::exception_ptr failure;
+    bool in_time = false;
+    try {
+        auto confirmation = client_.market().confirm(signing.agreement, app_session_);
+        in_time = co_await with_timeout(time_, approval_limit_, std::move(confirmation), "confirming an agreement");
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure && is_cancelled(failure))
+        std::rethrow_exception(failure);
+    if (in_time)
+        co_return true;
+    signing.why_not = failure ? describe(failure) : "the daemon did not pass the agreement on in time";
+    const auto state = co_await read_state(signing.agreement);
+    // While it is not even known, it counts as confirmed: then it will be cancelled.
+    co_return state != yagna::AgreementState::proposal;
+}
+
+Task<yagna::Approval> AgreementDesk::await_approval(SigningCase& signing)
+{
+    const auto deadline = time_.deadline(approval_limit_);
+    auto pause = backoff();
+    while (!signing.withdrawn.is_set() && time_.now() < deadline) {
+        std::optional<yagna::Approval> answer;
+        auto question = ask_approval(signing.agreement, deadline - time_.now(), answer);
+        auto withdrawal = signing.withdrawn.wait();
+        co_await first_of(std::move(question), std::move(withdrawal));
+        if (answer && *answer != yagna::Approval::undecided)
+            co_return *answer;
+        if (!answer && !signing.withdrawn.is_set()) {
+            auto sleep = time_.sleep_for(pause.next(), "before asking for an approval again");
+            auto interruption = signing.withdrawn.wait();
+            co_await first_of(std::move(sleep), std::move(interruption));
+        }
+    }
+    co_return yagna::Approval::undecided;
+}
+
+Task<>
+AgreementDesk::ask_approval(const yagna::AgreementId& agreement, Duration wait, std::optional<yagna::Approval>& answer)
+{
+    try {
+        answer = co_await client_.market().wait_for_approval(agreement, wait);
+    } catch (...) {
+        const auto failure = std::current_exception();
+        if (!is_cancelled(failure))
+            log_.info("could not ask for the approval of agreement ", agreement, ": ", describe(failure));
+    }
+}
+
+Task<AgreementDesk::Cancelled> AgreementDesk::cancel(const yagna::AgreementId& agreement, std::string_view why)
+{
+    const yagna::Reason reason(std::string(why), "golem.requestor.code", "Cancelled");
+    const auto deadline = time_.deadline(ending_limit);
+    auto pause = backoff();
+    for (;;) {
+        std::exception_ptr failure;
+        std::optional<yagna::EndOutcome> outcome;
+        try {
+            auto attempt = client_.market().cancel(agreement, reason);
+            outcome = co_await with_timeout(time_, ending_attempt, std::move(attempt), "cancelling an agreement");
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure && is_cancelled(failure))
+            std::rethrow_exception(failure);
+        if (outcome == yagna::EndOutcome::wrong_state)
+            co_return Cancelled::approved;
+        if (outcome || (failure && is_not_found(failure)))
+            co_return Cancelled::gone;
+        if (time_.now() >= deadline) {
+            log_.error(
+                "agreement ", agreement,
+                " could not be cancelled: ", failure ? describe(failure) : std::string("the daemon does not answer"));
+            co_return Cancelled::unknown;
+        }
+        co_await time_.sleep_for(pause.next(), "before cancelling an agreement again");
+    }
+}
+
+Task<> AgreementDesk::terminate(const yagna::AgreementId& agreement)
+{
+    const yagna::Reason reason("No longer needed", "golem.requestor.code", "Cancelled");
+    const auto deadline = time_.deadline(ending_limit);
+    auto pause = backoff();
+    for (;;) {
+        std::exception_ptr failure;
+        try {
+            // Approved it was: whatever the answer, it is over.
+            co_await client_.market().terminate(agreement, reason, ending_attempt);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure && is_cancelled(failure))
+            std::rethrow_exception(failure);
+        if (!failure || is_not_found(failure)) {
+            unowned_.erase(agreement);
+            co_return;
+        }
+        if (time_.now() >= deadline) {
+            log_.error("agreement ", agreement, " could not be terminated: ", describe(failure));
+            co_return;
+        }
+        co_await time_.sleep_for(pause.next(), "before terminating an agreement again");
+    }
+}
+
+Task<std::optional<yagna::AgreementState>> AgreementDesk::read_state(const yagna::AgreementId& agreement)
+{
+    std::exception_ptr failure;
+    std::optional<yagna::Agreement> found;
+    try {
+        auto reading = client_.market().agreement(agreement);
+        found = co_await with_timeout(time_, ending_attempt, std::move(reading), "reading an agreement again");
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure && is_cancelled(failure))
+        std::rethrow_exception(failure);
+    std::optional<yagna::AgreementState> state;
+    if (found)
+        state = found->state;
+    co_return state;
+}
+
+std::vector<std::string> AgreementDesk::left_over() const
+{
+    std::vector<std::string> lines;
+    for (const auto& [agreement, line] : unowned_)
+        lines.push_back(line);
+    return lines;
+}
+
+} // namespace golem::detail

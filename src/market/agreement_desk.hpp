@@ -1,0 +1,82 @@
+#pragma once
+
+#include <golem/core/event.hpp>
+#include <golem/core/log.hpp>
+#include <golem/core/random.hpp>
+#include <golem/core/retry.hpp>
+#include <golem/core/task.hpp>
+#include <golem/core/time_source.hpp>
+#include <golem/yagna/client.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace golem::detail {
+
+/// One agreement on its way.
+struct SigningCase {
+    explicit SigningCase(const Executor& executor) : withdrawn(executor) {}
+
+    yagna::ProposalId draft;
+    yagna::DemandId demand;
+    yagna::NodeId provider;
+    std::string provider_name;
+    yagna::DemandOfferBase ours;
+    yagna::DemandOfferBase theirs;
+    /// Set when nobody needs it any more.
+    Event withdrawn;
+    /// Known once created.
+    yagna::AgreementId agreement;
+    std::string app_session;
+    Timestamp created{};
+    Timestamp valid_to{};
+    /// Why it came to nothing.
+    std::string why_not;
+};
+
+/// Creates agreements, and sees to it that none is left without an owner: whatever is unknown is read again.
+class AgreementDesk {
+public:
+    AgreementDesk(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
+        std::string app_session, Duration approval_limit);
+
+    /// True: approved, and the caller must call handed_over() or terminate(). False: nothing is left of it, save what
+    /// left_over() lists.
+    Task<bool> sign(SigningCase& signing);
+    void handed_over(const yagna::AgreementId& agreement) { unowned_.erase(agreement); }
+    /// Ends an approved agreement that nobody needs.
+    Task<> terminate(const yagna::AgreementId& agreement);
+
+    /// Agreements that may be in force without an owner, one line each.
+    std::vector<std::string> left_over() const;
+
+private:
+    enum class Cancelled { gone, approved, unknown };
+
+    Task<bool> create(SigningCase& signing);
+    Task<bool> find_created(SigningCase& signing);
+    Task<bool> confirm(SigningCase& signing);
+    Task<yagna::Approval> await_approval(SigningCase& signing);
+    Task<> ask_approval(const yagna::AgreementId& agreement, Duration wait, std::optional<yagna::Approval>& answer);
+    Task<Cancelled> cancel(const yagna::AgreementId& agreement, std::string_view why);
+    Task<std::optional<yagna::AgreementState>> read_state(const yagna::AgreementId& agreement);
+    Backoff backoff();
+
+    Executor executor_;
+    TimeSource& time_;
+    yagna::Client& client_;
+    Random random_;
+    Logger log_;
+    std::string app_session_;
+    Duration approval_limit_;
+    std::map<yagna::AgreementId, std::string> unowned_; // With what is known of them.
+    std::set<yagna::AgreementId> proposed_;             // Created here and not confirmed.
+};
+
+} // namespace golem::detail

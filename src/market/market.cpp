@@ -1,0 +1,288 @@
+#include <golem/market/market.hpp>
+
+#include "market_pool.hpp"
+
+#include <golem/core/error.hpp>
+#include <golem/core/race.hpp>
+#include <golem/core/shield.hpp>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace golem {
+
+namespace {
+
+void check(const MarketOptions& options)
+{
+    const auto refuse = [](const std::string& member, const std::string& value, const std::string& range) {
+        throw Error(Errc::invalid_input, "set up the market", member + " is " + value + "; it must be " + range);
+    };
+    if (options.subnet.empty())
+        refuse("subnet", "empty", "the tag of a subnet, such as \"public\"");
+    if (options.subnet.find_first_of("()*") != std::string::npos)
+        refuse("subnet", "\"" + options.subnet + "\"", "without parentheses and asterisks");
+    if (!options.strategy)
+        refuse("strategy", "empty", "callable");
+    if (options.max_demands < 1)
+        refuse("max_demands", std::to_string(options.max_demands), "at least 1");
+    const std::pair<const char*, Duration> durations[] = {
+        {"debit_note_interval", options.debit_note_interval},
+        {"accept_timeout", options.accept_timeout},
+        {"payment_timeout", options.payment_timeout},
+        {"approval_limit", options.approval_limit},
+        {"wave_silence", options.wave_silence},
+        {"demand_linger", options.demand_linger},
+        {"poll", options.poll},
+        {"report_after", options.report_after},
+    };
+    for (const auto& [member, value] : durations) {
+        if (value <= Duration::zero())
+            refuse(member, std::to_string(value.count()) + " ns", "more than zero");
+    }
+    const std::pair<const char*, std::optional<double>> caps[] = {
+        {"caps.start", options.caps.start},
+        {"caps.per_cpu_second", options.caps.per_cpu_second},
+        {"caps.per_second", options.caps.per_second},
+        {"caps.per_hour", options.caps.per_hour},
+    };
+    for (const auto& [member, value] : caps) {
+        if (value && !(*value >= 0))
+            refuse(member, std::to_string(*value), "zero or more");
+    }
+}
+
+} // namespace
+
+class Market::Implementation {
+public:
+    Implementation(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
+        const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter)
+        : log_(log.with_tag("market")), terms_(std::move(terms)),
+          desk_(
+              executor, time, client, random.sub_stream("desk"), log_, std::move(app_session), options.approval_limit),
+          terms_done_(executor), tasks_(
+                                     executor,
+                                     [this](const std::string& name, std::exception_ptr failure) {
+                                         log_.error("the task \"", name, "\" failed: ", describe(failure));
+                                     }),
+          shared_(make_shared_part(executor, time, client, random.sub_stream("pools"), options, std::move(reporter)))
+    {
+        shared_.obtain_terms = [this] { return obtain_terms(); };
+        shared_.fail_everybody = [this](std::exception_ptr failure) { fail_everybody(failure); };
+        shared_.agreement_made = [this](
+                                     const yagna::AgreementId& agreement, std::weak_ptr<detail::MarketPool> pool,
+                                     detail::DemandNumber demand, const yagna::ProposalId& draft) {
+            running_.insert_or_assign(agreement, Running{std::move(pool), demand, draft});
+        };
+        shared_.pool_is_idle = [this](detail::MarketPool& idle) {
+            std::erase_if(pools_, [&](const auto& pool) { return pool.get() == &idle; });
+        };
+    }
+
+    Task<yagna::Agreement> hire(const Order& order, Progress progress)
+    {
+        if (shared_.closing)
+            throw Error(Errc::closed, "hire a provider", "the market was closed");
+        if (order.expiration() < std::chrono::minutes(5))
+            throw Error(
+                Errc::invalid_input, "hire a provider", "the expiration is below 5 minutes, which no provider accepts");
+        detail::Waiter waiter(shared_.executor, next_order_++, order.expiration(), std::move(progress));
+        const auto pool = pool_of(order.payload());
+        pool->add(waiter);
+        std::exception_ptr interruption;
+        try {
+            co_await waiter.done.wait();
+        } catch (...) {
+            interruption = std::current_exception();
+        }
+        if (interruption) {
+            pool->withdraw(waiter);
+            std::rethrow_exception(interruption);
+        }
+        if (waiter.failure)
+            std::rethrow_exception(waiter.failure);
+        co_return *waiter.agreement;
+    }
+
+    void agreement_ended(const yagna::AgreementId& agreement)
+    {
+        const auto found = running_.find(agreement);
+        if (found == running_.end())
+            return;
+        const auto running = std::move(found->second);
+        running_.erase(found);
+        if (const auto pool = running.pool.lock())
+            pool->agreement_ended(running.demand, running.draft);
+    }
+
+    std::size_t open_demands() const noexcept
+    {
+        std::size_t count = 0;
+        for (const auto& pool : pools_)
+            count += pool->open_demands();
+        return count;
+    }
+
+    Task<std::vector<std::string>> close(Duration limit)
+    {
+        if (!std::exchange(shared_.closing, true)) {
+            fail_everybody(std::make_exception_ptr(Error(Errc::closed, "hire a provider", "the market was closed")));
+            const auto pools = pools_;
+            for (const auto& pool : pools)
+                pool->close();
+        }
+        auto end = tasks_.join();
+        const bool in_time = co_await with_timeout(shared_.time, limit, std::move(end), "closing the market");
+        if (!in_time) {
+            tasks_.cancel();
+            co_await tasks_.join();
+        }
+        auto left_over = desk_.left_over();
+        for (const auto& [demand, problem] : shared_.open_demands)
+            left_over.push_back("demand " + demand + " is left to expire: " + problem);
+        for (const auto& line : left_over)
+            log_.warning(line);
+        co_return left_over;
+    }
+
+private:
+    struct Running {
+        std::weak_ptr<detail::MarketPool> pool;
+        detail::DemandNumber demand;
+        yagna::ProposalId draft;
+    };
+
+    detail::MarketShared make_shared_part(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Random random, const MarketOptions& options,
+        Reporter reporter)
+    {
+        check(options);
+        return detail::MarketShared(
+            {executor,
+             time,
+             client,
+             random,
+             log_,
+             options,
+             std::move(reporter),
+             desk_,
+             tasks_,
+             false,
+             {},
+             {},
+             {},
+             {},
+             {},
+             {}});
+    }
+
+    std::shared_ptr<detail::MarketPool> pool_of(const Payload& payload)
+    {
+        const auto found =
+            std::find_if(pools_.begin(), pools_.end(), [&](const auto& pool) { return pool->payload() == payload; });
+        if (found != pools_.end())
+            return *found;
+        auto pool = std::make_shared<detail::MarketPool>(shared_, payload);
+        pools_.push_back(pool);
+        pool->start();
+        return pool;
+    }
+
+    Task<bool> obtain_terms()
+    {
+        if (shared_.proposing)
+            co_return true;
+        if (asking_) {
+            co_await terms_done_.wait();
+            co_return shared_.proposing.has_value();
+        }
+        asking_ = true;
+        terms_done_.reset();
+        std::exception_ptr failure;
+        try {
+            auto question = terms_();
+            auto terms = co_await std::move(question);
+            detail::Proposing proposing;
+            proposing.subnet = shared_.options.subnet;
+            proposing.debit_note_interval = shared_.options.debit_note_interval;
+            proposing.accept_timeout = shared_.options.accept_timeout;
+            proposing.payment_timeout = shared_.options.payment_timeout;
+            proposing.platform = std::move(terms.platform);
+            proposing.decoration = std::move(terms.decoration);
+            shared_.proposing = std::move(proposing);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        asking_ = false;
+        if (failure)
+            fail_everybody(failure);
+        terms_done_.set();
+        co_return !failure;
+    }
+
+    void fail_everybody(const std::exception_ptr& failure)
+    {
+        const auto pools = pools_; // One that becomes idle leaves the list.
+        for (const auto& pool : pools)
+            pool->fail(failure);
+    }
+
+    Logger log_;
+    Terms terms_;
+    detail::AgreementDesk desk_;
+    Event terms_done_;
+    bool asking_ = false;
+    detail::OrderNumber next_order_ = 1;
+    std::vector<std::shared_ptr<detail::MarketPool>> pools_;
+    std::map<yagna::AgreementId, Running> running_;
+    TaskGroup tasks_;
+    detail::MarketShared shared_;
+};
+
+Market::Market(
+    const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
+    const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter)
+    : implementation_(std::make_unique<Implementation>(
+          executor, time, client, std::move(random), std::move(log), options, std::move(app_session), std::move(terms),
+          std::move(reporter)))
+{
+}
+
+Market::~Market() = default;
+
+Task<yagna::Agreement> Market::hire(const Order& order, Progress progress)
+{
+    return implementation_->hire(order, std::move(progress));
+}
+
+void Market::agreement_ended(const yagna::AgreementId& agreement) { implementation_->agreement_ended(agreement); }
+
+std::size_t Market::open_demands() const noexcept { return implementation_->open_demands(); }
+
+Task<std::vector<std::string>> Market::close(Duration limit) { return shield(implementation_->close(limit)); }
+
+std::string MarketReport::to_string() const
+{
+    const auto count = [](std::size_t number, const char* what) { return std::to_string(number) + " " + what; };
+    std::string text = "No agreement yet: " + count(proposals, "offers came") + ", " +
+                       count(not_answered, "of them not answered (too expensive, excluded or not understood)") + ", " +
+                       count(refusals, "counter-proposals were refused") + ", " +
+                       count(silences, "got no answer in time") + ", " +
+                       count(failed_agreements, "agreements came to nothing") + ".";
+    if (!last_refusal.empty())
+        text += " The last refusal: \"" + last_refusal + "\".";
+    if (proposals == 0) {
+        std::string flat;
+        for (const char c : constraints) {
+            if (c != '\n' && c != '\t')
+                flat += c;
+        }
+        text += " Nobody offers what was asked for: " + flat;
+    }
+    return text;
+}
+
+} // namespace golem

@@ -1,0 +1,295 @@
+#include <golem/payment/payments.hpp>
+
+#include "document_feed.hpp"
+#include "ledger.hpp"
+
+#include <golem/core/error.hpp>
+#include <golem/core/race.hpp>
+#include <golem/core/shield.hpp>
+#include <golem/core/task_group.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace golem {
+
+namespace {
+
+constexpr Duration release_limit = std::chrono::seconds(5);
+
+struct Network {
+    std::string_view name;
+    std::string_view token;
+};
+
+constexpr std::array<Network, 9> networks{
+    {{"hoodi", "tglm"},
+     {"holesky", "tglm"},
+     {"sepolia", "tglm"},
+     {"amoy", "tglm"},
+     {"goerli", "tglm"},
+     {"mumbai", "tglm"},
+     {"rinkeby", "tglm"},
+     {"polygon", "glm"},
+     {"mainnet", "glm"}}};
+
+void check(const PaymentOptions& options)
+{
+    const auto refuse = [](const std::string& what) { throw Error(Errc::invalid_input, "set up the payments", what); };
+    if (options.budget <= Amount())
+        refuse("budget is " + options.budget.to_string() + " GLM; it must be more than 0");
+    if (options.allocation_lifetime <= Duration::zero())
+        refuse("allocation_lifetime must be more than 0");
+    if (options.poll <= Duration::zero())
+        refuse("poll must be more than 0");
+    if (options.last_invoice <= Duration::zero())
+        refuse("last_invoice must be more than 0");
+}
+
+bool may_have_happened(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const http::TransportError& error) {
+        return error.sent() == http::TransportError::Sent::unknown;
+    } catch (const Error& error) {
+        return error.errc() == Errc::timed_out || error.errc() == Errc::protocol;
+    } catch (...) {
+        return false;
+    }
+}
+
+} // namespace
+
+std::string payment_platform(std::string_view network)
+{
+    std::string known;
+    for (const auto& candidate : networks) {
+        if (candidate.name == network)
+            return "erc20-" + std::string(candidate.name) + "-" + std::string(candidate.token);
+        known += (known.empty() ? "" : ", ") + std::string(candidate.name);
+    }
+    throw Error(
+        Errc::invalid_input, "choose a payment platform",
+        "there is no network \"" + std::string(network) + "\"; known are " + known);
+}
+
+class Payments::Implementation {
+public:
+    Implementation(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
+        std::string app_session, std::function<void(const std::string&)> on_problem)
+        : time_(time), client_(client), log_(log.with_tag("payment")), options_(options),
+          platform_(payment_platform(options.network)), app_session_(std::move(app_session)),
+          ledger_(executor, time, client, log_, options, platform_, on_problem),
+          notes_(
+              executor, time, log_, "debit note", options.poll,
+              [this](const yagna::Cursor& cursor, Duration wait) {
+                  return client_.payment().debit_note_events(cursor, app_session_, wait);
+              },
+              [this](const std::string& id) { return read_note(id); }, on_problem),
+          invoices_(
+              executor, time, log_, "invoice", options.poll,
+              [this](const yagna::Cursor& cursor, Duration wait) {
+                  return client_.payment().invoice_events(cursor, app_session_, wait);
+              },
+              [this](const std::string& id) { return read_invoice(id); }, on_problem),
+          allocated_(executor), tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
+              log_.error("the task \"", name, "\" failed: ", describe(failure));
+          })
+    {
+        check(options);
+    }
+
+    const std::string& platform() const noexcept { return platform_; }
+    detail::Ledger& ledger() noexcept { return ledger_; }
+
+    Task<yagna::DemandDecoration> decoration()
+    {
+        if (closed_)
+            throw Error(Errc::closed, "allocate the budget", "the payments were closed");
+        if (!decoration_) {
+            // The attempt belongs to all who wait, not to the first of them, whose cancellation must not lose it.
+            if (!std::exchange(allocating_, true)) {
+                allocated_.reset();
+                failure_ = nullptr;
+                tasks_.spawn("allocate", [this] { return allocate(); });
+            }
+            co_await allocated_.wait();
+            if (failure_)
+                std::rethrow_exception(failure_);
+        }
+        co_return *decoration_;
+    }
+
+    void agreement_approved(const yagna::Agreement& agreement)
+    {
+        ledger_.agreement_approved(agreement);
+        if (closed_ || std::exchange(feeding_, true))
+            return;
+        tasks_.spawn("debit notes", [this] { return notes_.run(); });
+        tasks_.spawn("invoices", [this] { return invoices_.run(); });
+    }
+
+    Task<std::vector<std::string>> close(Duration limit)
+    {
+        const auto deadline = time_.deadline(limit);
+        if (std::exchange(closed_, true)) {
+            const std::vector<std::string> nothing;
+            co_return nothing;
+        }
+        co_await ledger_.await_invoices(deadline);
+        notes_.stop();
+        invoices_.stop();
+        co_await ledger_.finish(deadline);
+        // The feeds end at once; an allocation that is being made has a last chance to become known.
+        if (allocating_) {
+            auto end = allocated_.wait();
+            co_await with_timeout(time_, release_limit, std::move(end), "waiting for the allocation");
+        }
+        tasks_.cancel();
+        co_await tasks_.join();
+        if (allocating_ && !failure_ && !decoration_ && !allocation_)
+            left_over_.push_back("an allocation may have been made; the daemon has not told its id");
+
+        for (auto& line : ledger_.unsettled())
+            left_over_.push_back(std::move(line));
+        if (allocation_)
+            co_await release();
+        for (const auto& line : left_over_)
+            log_.warning(line);
+        co_return left_over_;
+    }
+
+private:
+    Task<> allocate()
+    {
+        std::exception_ptr failure;
+        try {
+            if (!allocation_)
+                co_await create_allocation();
+            decoration_ = co_await client_.payment().demand_decoration(*allocation_);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        failure_ = failure;
+        allocating_ = false;
+        allocated_.set();
+    }
+
+    Task<> create_allocation()
+    {
+        // Whole milliseconds come back as they were sent: by them a lost allocation is known again.
+        const auto timeout = std::chrono::floor<std::chrono::milliseconds>(time_.utc() + options_.allocation_lifetime);
+        std::exception_ptr failure;
+        try {
+            const auto made = co_await client_.payment().create_allocation(options_.budget, platform_, timeout);
+            allocation_ = made.id;
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure && !is_cancelled(failure) && may_have_happened(failure)) {
+            const auto list = co_await client_.payment().allocations();
+            for (const auto& candidate : list) {
+                if (candidate.total == options_.budget && candidate.platform == platform_ &&
+                    candidate.timeout == Timestamp(timeout))
+                    allocation_ = candidate.id;
+            }
+            if (allocation_)
+                failure = nullptr;
+        }
+        if (failure)
+            std::rethrow_exception(failure);
+        ledger_.set_allocation(*allocation_);
+    }
+
+    Task<> read_note(std::string id)
+    {
+        const auto note = co_await client_.payment().debit_note(id);
+        ledger_.note_came(note);
+    }
+
+    Task<> read_invoice(std::string id)
+    {
+        const auto invoice = co_await client_.payment().invoice(id);
+        ledger_.invoice_came(invoice);
+    }
+
+    Task<> release()
+    {
+        if (ledger_.is_owing()) {
+            left_over_.push_back("allocation " + *allocation_ + " is kept until its timeout: invoices may still come");
+            co_return;
+        }
+        std::string problem;
+        try {
+            auto releasing = client_.payment().release_allocation(*allocation_);
+            const bool in_time =
+                co_await with_timeout(time_, release_limit, std::move(releasing), "releasing the allocation");
+            if (!in_time)
+                problem = "the daemon did not answer";
+        } catch (...) {
+            problem = describe(std::current_exception());
+        }
+        if (!problem.empty())
+            left_over_.push_back("allocation " + *allocation_ + " could not be released: " + problem);
+    }
+
+    TimeSource& time_;
+    yagna::Client& client_;
+    Logger log_;
+    PaymentOptions options_;
+    std::string platform_;
+    std::string app_session_;
+    detail::Ledger ledger_;
+    detail::DocumentFeed notes_;
+    detail::DocumentFeed invoices_;
+    std::optional<yagna::AllocationId> allocation_;
+    std::optional<yagna::DemandDecoration> decoration_;
+    std::exception_ptr failure_;
+    bool allocating_ = false;
+    bool feeding_ = false;
+    bool closed_ = false;
+    std::vector<std::string> left_over_;
+    Event allocated_;
+    TaskGroup tasks_;
+};
+
+Payments::Payments(
+    const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
+    std::string app_session, std::function<void(const std::string&)> on_problem)
+    : implementation_(std::make_unique<Implementation>(
+          executor, time, client, std::move(log), options, std::move(app_session), std::move(on_problem)))
+{
+}
+
+Payments::~Payments() = default;
+
+Task<yagna::DemandDecoration> Payments::decoration() { return implementation_->decoration(); }
+
+const std::string& Payments::platform() const noexcept { return implementation_->platform(); }
+
+void Payments::agreement_approved(const yagna::Agreement& agreement) { implementation_->agreement_approved(agreement); }
+
+void Payments::activity_created(const yagna::AgreementId& agreement, const yagna::ActivityId& activity)
+{
+    implementation_->ledger().activity_created(agreement, activity);
+}
+
+void Payments::agreement_ended(const yagna::AgreementId& agreement)
+{
+    implementation_->ledger().agreement_ended(agreement);
+}
+
+Task<Bill> Payments::settle(const yagna::AgreementId& agreement) { return implementation_->ledger().settle(agreement); }
+
+std::vector<Bill> Payments::bills() const { return implementation_->ledger().bills(); }
+
+Amount Payments::accepted_total() const { return implementation_->ledger().accepted_total(); }
+
+Task<std::vector<std::string>> Payments::close(Duration limit) { return shield(implementation_->close(limit)); }
+
+} // namespace golem
