@@ -350,6 +350,7 @@ TEST_CASE("cancellation drops the connection")
         CHECK(failure.cancelled);
         co_await servers.join();
         CHECK(dropped);
+        arrived.reset(); // It belongs to the context, which ends with this.
     });
 }
 
@@ -381,6 +382,7 @@ TEST_CASE("close ends requests under way and refuses new ones")
             const auto late = co_await fail(transport, request);
             CHECK(late.code == Errc::closed);
             CHECK(late.sent == Sent::no);
+            arrived.reset(); // It belongs to the context, which ends with this.
         });
 }
 
