@@ -257,16 +257,29 @@ std::vector<std::string> Node::strings() const
     return result;
 }
 
+std::string Node::amount_text() const
+{
+    if (json_->is_string())
+        return string();
+    if (json_->is_number_float())
+        return document_->number_text(path_);
+    return json_->is_number() ? json_->dump() : std::string();
+}
+
 Amount Node::amount() const
 {
-    std::string text;
-    if (json_->is_string())
-        text = string();
-    else if (json_->is_number_float())
-        text = document_->number_text(path_);
-    else if (json_->is_number())
-        text = json_->dump();
-    if (const auto amount = Amount::try_parse(text))
+    if (const auto amount = Amount::try_parse(amount_text()))
+        return *amount;
+    refuse("an amount");
+}
+
+Amount Node::amount_cut() const
+{
+    const auto text = amount_text();
+    const auto point = text.find('.');
+    if (point == std::string::npos || text.find_first_not_of("0123456789", point + 1) != std::string::npos)
+        return amount();
+    if (const auto amount = Amount::try_parse(text.substr(0, point + 1 + Amount::decimals)))
         return *amount;
     refuse("an amount");
 }

@@ -71,6 +71,8 @@ public:
     std::vector<std::string> strings() const;
     /// From a string, or from a number without rounding it.
     Amount amount() const;
+    /// The same, cut to 18 decimals: the daemon lets others reserve less than the smallest amount that can be paid.
+    Amount amount_cut() const;
     Timestamp timestamp() const;
     properties::PropertySet properties() const;
     /// A string, or a list of byte numbers.
@@ -84,6 +86,8 @@ public:
     [[noreturn]] void refuse(std::string_view expected) const;
 
 private:
+    std::string amount_text() const;
+
     const Document* document_;
     const Json* json_;
     std::string path_;

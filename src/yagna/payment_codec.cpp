@@ -74,9 +74,9 @@ Allocation allocation(const Node& node)
     result.id = node.at("allocationId").string();
     result.address = node.string_or("address", {});
     result.platform = node.string_or("paymentPlatform", {});
-    result.total = node.at("totalAmount").amount();
-    result.spent = node.at("spentAmount").amount();
-    result.remaining = node.at("remainingAmount").amount();
+    result.total = node.at("totalAmount").amount_cut();
+    result.spent = node.at("spentAmount").amount_cut();
+    result.remaining = node.at("remainingAmount").amount_cut();
     result.timestamp = node.at("timestamp").timestamp();
     result.timeout = node.optional_timestamp("timeout");
     return result;
