@@ -15,7 +15,7 @@ FOLDERS = ("include", "src", "examples", "tests", "benchmarks")
 FORBIDDEN = {
     ("co_spawn",): ("spawn", "spawn by TaskGroup, or await by call_on, with_timeout or first_of"),
     ("detached",): ("detach", "a task without an owner: spawn it in a TaskGroup"),
-    (".", "detach", "("): ("detach", "a thread without an owner: join it"),
+    (".", "detach", "(", ")"): ("detach", "a thread without an owner: join it"),
     ("this_thread", "::", "sleep_for"): ("sleep", "sleep by TimeSource"),
     ("this_thread", "::", "sleep_until"): ("sleep", "sleep by TimeSource"),
     ("usleep", "("): ("sleep", "sleep by TimeSource"),
