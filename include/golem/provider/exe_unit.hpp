@@ -40,9 +40,9 @@ public:
     /// Queues a script: the JSON text of a command array, already checked by parse_script. Does not wait.
     virtual void exec(const std::string& batch, const std::string& script) = 0;
 
-    /// Results from index 0. Waits up to `wait` until command `index` (nothing: the last one of the batch) has finished,
-    /// as the real exe-unit: after an early failure a wait for the last command sits out its time. With `index`, nothing
-    /// at the limit (told as 408) and output only in that item. Error not_found for an unknown batch.
+    /// Results from index 0. Waits up to `wait` until command `index` (nothing: the last one of the batch) has
+    /// finished, as the real exe-unit: after an early failure a wait for the last command sits out its time. With
+    /// `index`, nothing at the limit (told as 408) and output only in that item. Error not_found for an unknown batch.
     virtual Task<std::optional<std::vector<CommandOutcome>>>
     results(const std::string& batch, Duration wait, std::optional<int> index) = 0;
 

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <golem/core/amount.hpp>
 #include <golem/core/time_source.hpp>
 #include <golem/properties/property_set.hpp>
 
-#include <map>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -41,7 +40,8 @@ struct ProviderOptions {
     Duration accept_timeout = std::chrono::seconds(240);
     Duration payment_timeout = std::chrono::seconds(120);
     Duration shortest_agreement = std::chrono::minutes(5);
-    Duration longest_agreement = std::chrono::hours(24) * 365 * 100;
+    /// A hundred years of 365.25 days.
+    Duration longest_agreement = std::chrono::seconds(3'155'760'000);
     /// Longest without an agreed accept timeout for debit notes.
     Duration longest_without_notes = std::chrono::minutes(30);
     /// Beyond this mid-agreement payments are required.

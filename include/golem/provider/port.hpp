@@ -107,7 +107,8 @@ public:
     virtual Task<std::string> publish_offer(const Content& offer) = 0;
     virtual Task<> withdraw_offer(const std::string& offer) = 0;
     virtual Task<std::vector<MarketEvent>> market_events(const std::string& offer, Duration wait) = 0;
-    virtual Task<std::string> counter(const std::string& offer, const std::string& proposal, const Content& content) = 0;
+    virtual Task<std::string>
+    counter(const std::string& offer, const std::string& proposal, const Content& content) = 0;
     virtual Task<> reject(const std::string& offer, const std::string& proposal, const Reason& reason) = 0;
     virtual Task<> approve_agreement(const std::string& agreement) = 0;
     virtual Task<> reject_agreement(const std::string& agreement, const Reason& reason) = 0;
