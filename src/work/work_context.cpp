@@ -1,8 +1,8 @@
 #include <golem/work/work_context.hpp>
 
+#include <golem/core/race.hpp>
 #include <golem/work/detail/command_outcome.hpp>
 
-#include <algorithm>
 #include <utility>
 
 namespace golem {
@@ -40,10 +40,22 @@ Task<CommandResult> WorkContext::run_command(std::vector<std::string> command)
 
 Task<std::vector<CommandResult>> WorkContext::execute(const Script& script)
 {
-    std::vector<CommandResult> results;
+    std::vector<CommandResult> none;
     if (script.is_empty())
-        co_return results;
-    const auto deadline = time_.deadline(options_.batch_limit);
+        co_return none;
+    auto batch = run_batch(script);
+    auto results = co_await with_timeout(time_, options_.batch_limit, std::move(batch), "limit of a batch");
+    if (!results) {
+        throw Error(
+            Errc::timed_out, script.describe(0),
+            "no result within the limit of a batch (WorkOptions::batch_limit); the command may go on");
+    }
+    co_return std::move(*results);
+}
+
+Task<std::vector<CommandResult>> WorkContext::run_batch(const Script& script)
+{
+    std::vector<CommandResult> results;
     const auto json = script.to_json();
     yagna::BatchId batch;
     std::exception_ptr failure;
@@ -60,26 +72,20 @@ Task<std::vector<CommandResult>> WorkContext::execute(const Script& script)
         hooks_.on_alive();
     // Command after command: a poll for the whole batch sits out its time when an early command fails.
     for (int index = 0; index < script.size(); ++index) {
-        auto done = co_await result(batch, script, index, deadline);
+        auto done = co_await result(batch, script, index);
         results.push_back(std::move(done));
     }
     co_return results;
 }
 
-Task<CommandResult> WorkContext::result(yagna::BatchId batch, const Script& script, int index, Instant deadline)
+Task<CommandResult> WorkContext::result(yagna::BatchId batch, const Script& script, int index)
 {
     for (;;) {
         const auto start = time_.now();
-        if (start >= deadline) {
-            throw Error(
-                Errc::timed_out, script.describe(index),
-                "no result within the limit of a batch (WorkOptions::batch_limit); the command may go on");
-        }
-        const auto wait = std::min<Duration>(options_.poll, deadline - start);
         std::optional<CommandResult> found;
         std::exception_ptr failure;
         try {
-            found = co_await poll(batch, script, index, wait);
+            found = co_await poll(batch, script, index, options_.poll);
         } catch (const Error& error) {
             // The provider did not answer in time; whether it is still there is found out elsewhere.
             if (error.errc() != Errc::timed_out)

@@ -82,7 +82,8 @@ private:
         return command;
     }
 
-    Task<CommandResult> result(yagna::BatchId batch, const Script& script, int index, Instant deadline);
+    Task<std::vector<CommandResult>> run_batch(const Script& script);
+    Task<CommandResult> result(yagna::BatchId batch, const Script& script, int index);
     Task<std::optional<CommandResult>>
     poll(const yagna::BatchId& batch, const Script& script, int index, Duration wait);
     void tell_lost(const std::exception_ptr& failure) const;

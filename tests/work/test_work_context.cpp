@@ -1,0 +1,218 @@
+#include <golem/work/work_context.hpp>
+
+#include <golem/core/race.hpp>
+
+#include <tests/yagna/support.hpp>
+
+using namespace golem;
+using namespace std::chrono_literals;
+using yagna::test::answer;
+using yagna::test::contains;
+
+namespace {
+
+std::string item(int index, bool ok, const std::string& out, const std::string& message = {})
+{
+    const auto text = [](const std::string& value) {
+        return value.empty() ? std::string("null") : "\"" + value + "\"";
+    };
+    return R"({"index":)" + std::to_string(index) + R"(,"result":")" + (ok ? "Ok" : "Error") + R"(","stdout":)" +
+           text(out) + R"(,"stderr":null,"message":)" + text(message) +
+           R"(,"isBatchFinished":false,"eventDate":"2024-05-15T12:00:09.123456789Z"})";
+}
+
+struct Ended {
+    std::vector<CommandResult> results;
+    std::exception_ptr failure;
+    std::optional<Errc> code;
+    int alive = 0;
+    int lost = 0;
+    Duration took{0};
+    std::vector<http::Request> requests;
+};
+
+Ended execute(const yagna::test::Script& daemon, const Script& script, const WorkOptions& options = WorkOptions())
+{
+    Ended ended;
+    golem::test::run_virtual([&](VirtualTime& time) -> Task<> {
+        auto transport = std::make_shared<yagna::test::ScriptedTransport>(time);
+        daemon(*transport);
+        yagna::Client client(transport, "key", time, Random(1), Logger());
+        yagna::Agreement agreement;
+        agreement.provider = "0xab";
+        agreement.offer.properties.set("golem.node.id.name", "rosa");
+        WorkHooks hooks;
+        hooks.on_alive = [&] { ++ended.alive; };
+        hooks.on_lost = [&](const Error&) { ++ended.lost; };
+        WorkContext work(client, time, agreement, "act", {}, options, hooks);
+        CHECK(work.provider().name == "rosa");
+        CHECK(work.provider().id == "0xab");
+        try {
+            ended.results = co_await work.execute(script);
+        } catch (const Error& error) {
+            ended.failure = std::current_exception();
+            ended.code = error.errc();
+        }
+        ended.took = time.elapsed();
+        ended.requests = transport->requests;
+    });
+    return ended;
+}
+
+const auto batch = answer(200, "\"b1\"");
+
+} // namespace
+
+TEST_CASE("one command is submitted and its result polled as a list")
+{
+    Script script;
+    script.run({"/bin/date"});
+    const auto ended = execute(
+        [](auto& daemon) {
+            daemon.expect(batch);
+            auto empty = answer(200, "[]");
+            empty.delay = 60s;
+            daemon.expect(empty);
+            daemon.expect(answer(200, "[" + item(0, true, "Thu") + "]"));
+        },
+        script);
+    REQUIRE(ended.results.size() == 1);
+    CHECK(ended.results[0].out == "Thu");
+    CHECK(ended.alive == 3);
+    CHECK(ended.lost == 0);
+    REQUIRE(ended.requests.size() == 3);
+    CHECK(ended.requests[0].target() == "/activity-api/v1/activity/act/exec");
+    CHECK(contains(ended.requests[0].body(), R"({\"run\":{\"entry_point\":\"/bin/date\")"));
+    CHECK(contains(ended.requests[1].target(), "/exec/b1?timeout=60"));
+    CHECK(!contains(ended.requests[1].target(), "commandIndex"));
+}
+
+TEST_CASE("an empty script sends nothing")
+{
+    const auto ended = execute([](auto&) {}, Script());
+    CHECK(ended.results.empty());
+    CHECK(ended.requests.empty());
+}
+
+TEST_CASE("several commands are followed one by one, and the first failure is seen at once")
+{
+    Script script;
+    script.deploy().start().run({"/bin/x"});
+    const auto ended = execute(
+        [](auto& daemon) {
+            daemon.expect(batch);
+            daemon.expect(answer(200, "[" + item(0, true, "") + "]"));
+            daemon.expect(answer(200, "[" + item(0, true, "") + "," + item(1, false, "", "Runtime error: no") + "]"));
+        },
+        script);
+    CHECK(ended.code == Errc::command_failed);
+    CHECK(ended.took < 1s);
+    try {
+        std::rethrow_exception(ended.failure);
+    } catch (const CommandError& error) {
+        CHECK(error.index() == 1);
+        CHECK(error.command() == "start");
+        CHECK(error.their_words() == "Runtime error: no");
+    }
+    REQUIRE(ended.requests.size() == 3);
+    CHECK(contains(ended.requests[1].target(), "commandIndex=0"));
+    CHECK(contains(ended.requests[2].target(), "commandIndex=1"));
+}
+
+TEST_CASE("a provider that does not answer in time is asked again")
+{
+    Script script;
+    script.deploy().start();
+    const auto ended = execute(
+        [](auto& daemon) {
+            daemon.expect(batch);
+            auto late = answer(408, R"({"message":"Timeout"})");
+            late.delay = 61s;
+            daemon.expect(late);
+            // One that does not even wait must not be asked in a tight loop.
+            daemon.expect(answer(408, R"({"message":"Timeout"})"));
+            daemon.expect(answer(200, "[" + item(0, true, "") + "]"));
+            daemon.expect(answer(200, "[" + item(0, true, "") + "," + item(1, true, "") + "]"));
+        },
+        script);
+    CHECK(!ended.code);
+    CHECK(ended.results.size() == 2);
+    CHECK(ended.took >= 62s);
+    CHECK(ended.alive == 3); // The submission and the two results: silence proves nothing.
+}
+
+TEST_CASE("an activity that is gone is told to the owner before the service hears it")
+{
+    const auto gone = answer(500, R"({"message":"GSB error: Bad request: Bad request: endpoint address not found"})");
+    Script script;
+    script.run({"/bin/date"});
+    SECTION("at the submission")
+    {
+        const auto ended = execute([&](auto& daemon) { daemon.always(gone); }, script);
+        CHECK(ended.code == Errc::activity_lost);
+        CHECK(ended.lost == 1);
+    }
+    SECTION("while waiting")
+    {
+        const auto ended = execute(
+            [&](auto& daemon) {
+                daemon.expect(batch);
+                daemon.always(gone);
+            },
+            script);
+        CHECK(ended.code == Errc::activity_lost);
+        CHECK(ended.lost == 1);
+    }
+    SECTION("as the last result of the command that ran")
+    {
+        const auto ended = execute(
+            [&](auto& daemon) {
+                daemon.expect(batch);
+                daemon.expect(answer(
+                    200, "[" +
+                             item(
+                                 0, false, "",
+                                 "Local service error: State error: Unexpected state: StatePair(Terminated, None), "
+                                 "expected StatePair(Ready, Some(Ready))") +
+                             "]"));
+            },
+            script);
+        CHECK(ended.code == Errc::activity_lost);
+        CHECK(ended.lost == 1);
+    }
+}
+
+TEST_CASE("a batch has a limit")
+{
+    WorkOptions options;
+    options.batch_limit = 100s;
+    Script script;
+    script.run({"/bin/sleep"});
+    const auto ended = execute(
+        [](auto& daemon) {
+            daemon.expect(batch);
+            auto empty = answer(200, "[]");
+            empty.delay = 40s;
+            daemon.always(empty);
+        },
+        script, options);
+    CHECK(ended.code == Errc::timed_out);
+    CHECK(ended.took >= 100s);
+    CHECK(ended.took < 130s);
+    CHECK(ended.lost == 0);
+}
+
+TEST_CASE("run takes a program and its arguments")
+{
+    golem::test::run_virtual([](VirtualTime& time) -> Task<> {
+        auto transport = std::make_shared<yagna::test::ScriptedTransport>(time);
+        transport->expect(batch);
+        transport->expect(answer(200, "[" + item(0, true, "hi") + "]"));
+        yagna::Client client(transport, "key", time, Random(1), Logger());
+        WorkContext work(client, time, yagna::Agreement(), "act", {}, WorkOptions(), WorkHooks());
+        const std::string script = "echo hi";
+        const auto result = co_await work.run("/bin/sh", "-c", script);
+        CHECK(result.out == "hi");
+        CHECK(contains(transport->requests[0].body(), R"(\"args\":[\"-c\",\"echo hi\"])"));
+    });
+}
