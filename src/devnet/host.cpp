@@ -55,15 +55,32 @@ void Host::settle()
 
 Task<bool> Host::wait(const std::string& topic, Instant until)
 {
+    if (closed_)
+        throw boost::system::system_error(boost::asio::error::operation_aborted);
     if (until <= time_.now())
         co_return false;
     Waiter waiter(*this, topic);
     auto waiting = waiter.event().wait();
     const bool changed = co_await with_timeout(time_, until - time_.now(), std::move(waiting), "a poll of the devnet");
     const auto state = co_await boost::asio::this_coro::cancellation_state;
-    if (state.cancelled() != boost::asio::cancellation_type::none)
+    if (state.cancelled() != boost::asio::cancellation_type::none || closed_)
         throw boost::system::system_error(boost::asio::error::operation_aborted);
     co_return changed;
+}
+
+Task<> Host::sleep_until(Instant when)
+{
+    const std::string nothing;
+    co_await wait(nothing, when);
+}
+
+void Host::close()
+{
+    closed_ = true;
+    for (const auto& [topic, events] : waiters_) {
+        for (auto* event : events)
+            event->set();
+    }
 }
 
 Task<> Host::run()

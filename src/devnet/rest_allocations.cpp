@@ -151,7 +151,7 @@ Task<http::Response> create(const Call& call)
     const auto& options = call.host.options();
     const bool reaches_chain = wish.address == call.node && (!timeout || *timeout > call.host.now());
     if (options.payments.chain == Chain::unreachable && reaches_chain)
-        co_await call.host.time().sleep_for(options.unreachable_after, "an unreachable chain");
+        co_await call.host.sleep_until(call.host.time().deadline(options.unreachable_after));
     const auto made = call.host.world().payments().allocate(call.node, wish, call.host.now());
     if (made)
         co_return answer(201, allocation_to_json(*made));

@@ -145,7 +145,7 @@ Task<http::Response> events(const Call& call)
             break;
         // The daemon looks again at fixed steps from the poll's start; by default this one looks when there is news.
         if (step > Duration(0))
-            co_await host.time().sleep_until(std::min(until, host.time().deadline(step)), "a poll's next look");
+            co_await host.sleep_until(std::min(until, host.time().deadline(step)));
         else
             co_await host.wait(topic, until);
     }

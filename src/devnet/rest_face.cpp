@@ -3,7 +3,9 @@
 #include <devnet/rest_call.hpp>
 
 #include <golem/core/error.hpp>
-#include <golem/core/event.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <utility>
 
@@ -149,8 +151,10 @@ void spoil(const Fault& fault, http::Response& response)
 
 } // namespace
 
-RestFace::RestFace(Host& host) : host_(host), routes_(std::make_unique<detail::Routes>())
+RestFace::RestFace(Host& host)
+    : host_(host), routes_(std::make_unique<detail::Routes>()), idle_(host.executor())
 {
+    idle_.set();
     routes_->add(http::Method::get, "/me", me);
     routes_->add(http::Method::get, "/healthcheck", health);
     detail::add_market_routes(*routes_);
@@ -162,8 +166,35 @@ RestFace::RestFace(Host& host) : host_(host), routes_(std::make_unique<detail::R
 
 RestFace::~RestFace() = default;
 
+// Counts a request as long as it is being handled.
+class RestFace::Active {
+public:
+    explicit Active(RestFace& face) : face_(face)
+    {
+        ++face_.active_;
+        face_.idle_.reset();
+    }
+
+    ~Active()
+    {
+        if (--face_.active_ == 0)
+            face_.idle_.set();
+    }
+
+    Active(const Active&) = delete;
+    Active& operator=(const Active&) = delete;
+
+private:
+    RestFace& face_;
+};
+
+Task<> RestFace::wait_until_idle() { return idle_.wait(); }
+
 Task<http::Response> RestFace::handle(const http::Request& request)
 {
+    const Active active(*this);
+    if (host_.is_closed())
+        throw boost::system::system_error(boost::asio::error::operation_aborted);
     const std::string_view target = request.target();
     const auto mark = target.find('?');
     Call call(request, host_, mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1));
@@ -175,11 +206,9 @@ Task<http::Response> RestFace::handle(const http::Request& request)
     if (fault && fault->kind() == Fault::Kind::delay)
         delay += fault->duration();
     if (delay > Duration(0))
-        co_await host_.time().sleep_for(delay, "the devnet's latency");
-    if (fault && fault->kind() == Fault::Kind::hang) {
-        Event never(host_.executor());
-        co_await never.wait();
-    }
+        co_await host_.sleep_until(host_.time().deadline(delay));
+    if (fault && fault->kind() == Fault::Kind::hang)
+        co_await host_.sleep_until(Instant::max());
     if (fault && fault->kind() == Fault::Kind::drop && !fault->is_carried_out())
         break_connection();
     if (fault && fault->kind() == Fault::Kind::answer) {

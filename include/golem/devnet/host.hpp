@@ -40,6 +40,14 @@ public:
     /// outlive the await. Cancelled (terminal) it throws operation_aborted, also if the change came first.
     Task<bool> wait(const std::string& topic, Instant until);
 
+    /// Sleeps as the time source does, but no longer than until close().
+    Task<> sleep_until(Instant when);
+
+    /// Ends all waits, present and future, with operation_aborted: the daemon goes down.
+    void close();
+
+    bool is_closed() const noexcept { return closed_; }
+
     /// Meets the world's deadlines. Completes only by cancellation.
     Task<> run();
 
@@ -58,6 +66,7 @@ private:
     Transcript transcript_;
     std::map<std::string, std::vector<Event*>> waiters_;
     Event deadline_changed_;
+    bool closed_ = false;
 };
 
 } // namespace golem::devnet

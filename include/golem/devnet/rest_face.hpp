@@ -1,9 +1,11 @@
 #pragma once
 
+#include <golem/core/event.hpp>
 #include <golem/devnet/faults.hpp>
 #include <golem/devnet/host.hpp>
 #include <golem/http/transport.hpp>
 
+#include <cstddef>
 #include <memory>
 
 namespace golem::devnet {
@@ -26,10 +28,17 @@ public:
     /// What goes wrong, for tests.
     Faults& faults() noexcept { return faults_; }
 
+    /// Completes when no request is being handled.
+    Task<> wait_until_idle();
+
 private:
+    class Active;
+
     Host& host_;
     Faults faults_;
     std::unique_ptr<detail::Routes> routes_;
+    std::size_t active_ = 0;
+    Event idle_;
 };
 
 } // namespace golem::devnet
