@@ -4,10 +4,24 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 
 #include <utility>
 
 namespace golem {
+
+namespace {
+
+// co_spawn would run the task up to its first wait at once, in the middle of whatever the caller is doing.
+Task<> at_the_next_turn(const std::function<Task<>()>& make)
+{
+    co_await boost::asio::post(boost::asio::deferred);
+    auto task = make();
+    co_await std::move(task);
+}
+
+} // namespace
 
 TaskGroup::TaskGroup(const Executor& executor, FailureHandler on_failure)
     : executor_(executor), on_failure_(std::move(on_failure)), idle_(executor)
@@ -45,7 +59,7 @@ void TaskGroup::spawn(std::string name, std::function<Task<>()> make)
             idle_.set();
     };
     boost::asio::co_spawn(
-        executor_, [position] { return position->make(); },
+        executor_, [position] { return at_the_next_turn(position->make); },
         boost::asio::bind_cancellation_slot(entry.signal.slot(), std::move(finish)));
 }
 

@@ -49,6 +49,29 @@ TEST_CASE("virtual time jumps and keeps the order of sleepers")
     CHECK(order == "abc");
 }
 
+TEST_CASE("a task group starts its tasks at the next turn, not in the middle of the caller's")
+{
+    test::run_virtual([](VirtualTime& time) -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        TaskGroup group(executor);
+        bool started = false;
+        group.spawn("task", [&]() -> Task<> {
+            started = true;
+            co_return;
+        });
+        CHECK_FALSE(started);
+        co_await time.sleep_for(1s, "a while");
+        CHECK(started);
+        group.spawn("cancelled before its turn", [&]() -> Task<> {
+            started = false;
+            co_return;
+        });
+        group.cancel();
+        co_await group.join();
+        CHECK(started);
+    });
+}
+
 TEST_CASE("with_timeout returns the value, the exception, or nothing")
 {
     test::run_virtual([](VirtualTime& time) -> Task<> {
