@@ -35,7 +35,7 @@ TEST_CASE("a payload's conditions are written as the other SDKs write them")
     auto payload = vm_image(hash, "http://127.0.0.1:8001/alpine.gvmi");
     payload.min_memory(0.5).min_storage(2).min_threads(2).capability("vpn").constraint("(a<=1)");
     const std::vector<std::string> expected{"(golem.runtime.name=vm)",          "(golem.inf.mem.gib>=0.5)",
-                                            "(golem.inf.storage.gib>=2.0)",       "(golem.inf.cpu.threads>=2)",
+                                            "(golem.inf.storage.gib>=2.0)",     "(golem.inf.cpu.threads>=2)",
                                             "(golem.runtime.capabilities=vpn)", "(a<=1)"};
     CHECK(payload.constraints() == expected);
     CHECK(
