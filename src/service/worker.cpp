@@ -31,17 +31,13 @@ std::string in_words(Duration duration)
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
 }
 
-/// When the agreement ends by its own terms: the daemon looks at one of the two, the provider at the other.
-Timestamp end_of(const yagna::Agreement& agreement)
+/// When the provider ends the agreement by its own terms. A passed `validTo` changes nothing once it is approved.
+std::optional<Timestamp> end_of(const yagna::Agreement& agreement)
 {
     const auto expiration = agreement.demand.properties.get_double("golem.srv.comp.expiration");
-    auto end = agreement.valid_to;
-    if (expiration) {
-        const auto milliseconds = std::chrono::milliseconds(static_cast<std::int64_t>(*expiration));
-        const Timestamp at{milliseconds};
-        end = end == Timestamp() ? at : std::min(end, at);
-    }
-    return end;
+    if (!expiration)
+        return std::nullopt;
+    return Timestamp(std::chrono::milliseconds(static_cast<std::int64_t>(*expiration)));
 }
 
 std::string explain(const yagna::AgreementEvent& event)
@@ -299,10 +295,9 @@ void Worker::agreement_signed()
             worker->agreement_event(event);
     });
     log_.info("agreement ", agreement_->id, " with ", agreement_->provider);
-    const auto end = end_of(*agreement_);
-    if (end != Timestamp()) {
+    if (const auto end = end_of(*agreement_)) {
         auto self = shared_from_this();
-        timers_.spawn("expiration", [self, end] { return self->wait_for_expiration(end); });
+        timers_.spawn("expiration", [self, end] { return self->wait_for_expiration(*end); });
     }
 }
 
