@@ -1,7 +1,5 @@
 #include <golem/simulation/world.hpp>
 
-#include <golem/core/shield.hpp>
-
 #include <utility>
 
 namespace golem::simulation {
@@ -64,7 +62,7 @@ void World::run_interrupted(std::size_t steps, const std::function<Task<>(Servic
     manager_ = std::make_unique<ServiceManager>(context_.get_executor(), std::move(manager_options));
 
     app_ = std::make_unique<TaskGroup>(context_.get_executor());
-    app_->spawn("app", [this, app] { return live(app); });
+    tasks_.spawn("life", [this, app] { return live(app); });
     const auto end = steps > static_cast<std::size_t>(-1) - steps_ ? static_cast<std::size_t>(-1) : steps_ + steps;
     run_until([this, end] { return over_ || steps_ >= end; });
     app_->cancel();
@@ -78,14 +76,12 @@ void World::run_interrupted(std::size_t steps, const std::function<Task<>(Servic
 
 Task<> World::live(const std::function<Task<>(ServiceManager&)>& app)
 {
+    app_->spawn("app", [this, &app] { return app(*manager_); });
     try {
-        co_await app(*manager_);
+        co_await app_->join(); // An interruption that was asked for is no failure.
     } catch (...) {
         failure_ = std::current_exception();
     }
-    if (failure_ && is_cancelled(failure_))
-        failure_ = nullptr; // The interruption that was asked for.
-    co_await ignore_cancellation();
     auto left = co_await manager_->close();
     leftovers_ = std::move(left);
     over_ = true;
