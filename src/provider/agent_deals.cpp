@@ -243,7 +243,11 @@ Task<> Agent::send_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> ac
     else
         note.due = deadlines.take_interval_note(now);
     std::string id;
-    const std::function<Task<>()> send = [&]() -> Task<> { id = co_await port_.send_debit_note(note); };
+    const std::function<Task<>()> send = [&]() -> Task<> {
+        if (note.due)
+            note.due = time_.utc() + *deadlines.terms().payment_timeout;
+        id = co_await port_.send_debit_note(note);
+    };
     bool sent = false;
     if (is_last) {
         sent = co_await insist("send the last debit note", send);
@@ -269,8 +273,11 @@ Task<> Agent::send_invoice(std::shared_ptr<Deal> deal)
         invoice.activities.push_back(activity->id);
         invoice.amount += activity->billed;
     }
-    invoice.due = time_.utc() + deal->deadlines.terms().payment_timeout.value_or(invoice_time);
-    const std::function<Task<>()> send = [&]() -> Task<> { co_await port_.send_invoice(invoice); };
+    const auto time_to_pay = deal->deadlines.terms().payment_timeout.value_or(invoice_time);
+    const std::function<Task<>()> send = [&]() -> Task<> {
+        invoice.due = time_.utc() + time_to_pay;
+        co_await port_.send_invoice(invoice);
+    };
     co_await insist("send an invoice", send);
 }
 
