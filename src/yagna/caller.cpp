@@ -37,6 +37,9 @@ std::string without(std::string text, const std::string& secret)
 
 std::string sentence(const http::TransportError& failure, const std::string& origin, bool contacted, Duration limit)
 {
+    // A transport that names the place has said it all.
+    if (failure.explanation().find(origin) != std::string::npos)
+        return failure.explanation();
     const auto theirs = " (" + failure.explanation() + ")";
     switch (failure.errc()) {
     case Errc::unreachable:

@@ -106,6 +106,14 @@ TEST_CASE("nobody at home: an error after ten seconds that says what to do")
     }
 }
 
+TEST_CASE("what a transport says about the place stands by itself")
+{
+    Reply refusal;
+    refusal.failure.emplace(Errc::unreachable, "connect", "nothing listens at http://127.0.0.1:7465", Sent::no);
+    const auto outcome = make_call(always(refusal), repeatable);
+    CHECK(outcome.text.starts_with("read identity: nothing listens at http://127.0.0.1:7465 (gave up after "));
+}
+
 TEST_CASE("a daemon that comes up in time is not noticed")
 {
     const auto outcome = make_call(
