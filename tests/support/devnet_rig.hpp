@@ -173,7 +173,11 @@ public:
     DevnetRig(const Executor& on, VirtualTime& clock, const devnet::DevnetOptions& options = devnet::DevnetOptions())
         : executor(on), time(clock), host(on, clock, options), face(std::make_shared<devnet::RestFace>(host)),
           transport(std::make_shared<http::CountingTransport>(
-              http::make_in_process_transport(on, clock, face, "http://devnet"), clock)),
+              http::make_in_process_transport(on, clock, face, "http://devnet"), clock,
+              [this](const http::Exchange& exchange) {
+                  if (observer)
+                      observer(exchange);
+              })),
           client(
               transport, options.app_keys.front(), clock, Random(7),
               Logger([this](LogLevel level, std::string_view line) {
@@ -216,6 +220,7 @@ public:
     Executor executor;
     VirtualTime& time;
     std::vector<std::string> log;
+    http::CountingTransport::Observer observer;
     devnet::Host host;
     std::shared_ptr<devnet::RestFace> face;
     std::shared_ptr<http::CountingTransport> transport;
