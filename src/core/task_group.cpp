@@ -39,36 +39,40 @@ void TaskGroup::spawn(std::string name, std::function<Task<>()> make)
 {
     if (cancelled_)
         return;
-    auto& entry = tasks_.emplace_back();
+    const auto entry = tasks_.emplace_back(std::make_shared<Entry>());
     const auto position = std::prev(tasks_.end());
-    entry.name = std::move(name);
-    entry.make = std::move(make);
+    entry->name = std::move(name);
+    entry->make = std::move(make);
     idle_.reset();
     auto finish = [this, position](std::exception_ptr failure) {
         // A cancellation that nobody asked for is a failure like any other.
         if (failure && !(cancelled_ && is_cancelled(failure))) {
             if (on_failure_)
-                on_failure_(position->name, failure);
+                on_failure_((*position)->name, failure);
             else if (!first_failure_)
                 first_failure_ = failure;
         }
         // The closure dies last: it may hold the last reference to this group's owner.
-        std::list<Entry> ended;
-        ended.splice(ended.begin(), tasks_, position);
+        const auto closure = std::move((*position)->make);
+        tasks_.erase(position);
         if (tasks_.empty())
             idle_.set();
     };
     boost::asio::co_spawn(
-        executor_, [position] { return at_the_next_turn(position->make); },
-        boost::asio::bind_cancellation_slot(entry.signal.slot(), std::move(finish)));
+        executor_, [position] { return at_the_next_turn((*position)->make); },
+        boost::asio::bind_cancellation_slot(entry->signal.slot(), std::move(finish)));
 }
 
 void TaskGroup::cancel()
 {
     cancelled_ = true;
-    // Emitting may end a task at once, which erases its entry: step first.
-    for (auto entry = tasks_.begin(); entry != tasks_.end();)
-        (entry++)->signal.emit(boost::asio::cancellation_type::terminal);
+    // Emitting may end tasks at once, and off the executor asio posts the emission and keeps a plain pointer to the
+    // signal: both must find it alive.
+    std::vector<std::shared_ptr<Entry>> entries(tasks_.begin(), tasks_.end());
+    for (const auto& entry : entries)
+        entry->signal.emit(boost::asio::cancellation_type::terminal);
+    if (!entries.empty())
+        boost::asio::post(executor_, [entries = std::move(entries)] {});
 }
 
 Task<> TaskGroup::join()
@@ -82,7 +86,7 @@ std::vector<std::string> TaskGroup::names() const
 {
     std::vector<std::string> names;
     for (const auto& task : tasks_)
-        names.push_back(task.name);
+        names.push_back(task->name);
     return names;
 }
 

@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ private:
 
     Executor executor_;
     FailureHandler on_failure_;
-    std::list<Entry> tasks_;
+    std::list<std::shared_ptr<Entry>> tasks_;
     std::exception_ptr first_failure_;
     Event idle_;
     bool cancelled_ = false;
