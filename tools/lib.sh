@@ -112,6 +112,6 @@ build() {
     if [ -t 1 ]; then
         ninja -C "$folder" -j "$(nproc)" "$@" || die "the build failed"
     else
-        ninja --quiet -C "$folder" -j "$(nproc)" "$@" || die "the build failed"
+        quietly "$folder/build.log" ninja --quiet -C "$folder" -j "$(nproc)" "$@" || die "the build failed"
     fi
 }
