@@ -24,6 +24,8 @@ using App = std::function<Task<>(ServiceManager&)>;
 
 // How long an app that was cancelled may take to end before the manager is closed under it.
 constexpr Duration app_limit = 10s;
+// And after that.
+constexpr Duration last_limit = 2s;
 
 /// One run of a program: the app, the signals, and the closing.
 class Program {
@@ -53,6 +55,10 @@ public:
         listener_.cancel();
         co_await listener_.join();
         if (app_task_.size() > 0) {
+            auto ended = app_over_.wait();
+            co_await with_timeout(manager_.time(), last_limit, std::move(ended), "an app whose manager is closed");
+        }
+        if (!app_over_.is_set()) {
             // It did not end when it was cancelled, nor when its manager was closed: nothing can end it but the
             // process.
             std::cerr << "error: the app did not end\n";

@@ -1,0 +1,393 @@
+// Everything that can go wrong with a service: in each case its wrapper tells, and nothing stays behind.
+#include "scene.hpp"
+
+using namespace golem;
+using namespace golem::test;
+using S = ServiceStatus;
+
+namespace {
+
+class ThrowsAtStart : public Idle {
+public:
+    Task<> start(WorkContext&) override
+    {
+        throw std::runtime_error("no luck today");
+        co_return;
+    }
+};
+
+class ThrowsInRun : public Idle {
+public:
+    Task<> run(WorkContext& work) override
+    {
+        co_await work.sleep(1s);
+        throw std::runtime_error("it broke");
+    }
+};
+
+// Deaf to cancellation for a while.
+class Stubborn : public Idle {
+public:
+    explicit Stubborn(Duration deafness) : deafness_(deafness) {}
+
+    Task<> run(WorkContext& work) override
+    {
+        co_await ignore_cancellation();
+        co_await work.sleep(deafness_);
+    }
+
+private:
+    Duration deafness_;
+};
+
+// Ignores that its commands fail.
+class Careless : public Idle {
+public:
+    Task<> run(WorkContext& work) override
+    {
+        for (;;) {
+            try {
+                co_await work.run("/bin/x");
+            } catch (const Error& error) {
+                last = error.errc();
+            }
+            co_await work.sleep(1s);
+        }
+    }
+
+    Errc last = Errc::internal;
+};
+
+void set_terminated(Scene& scene, const std::string& message, const std::string& code)
+{
+    auto& agent = scene.agent();
+    REQUIRE(agent.agreements().size() == 1);
+    provider::Reason reason;
+    reason.message = message;
+    reason.extra.set("golem.provider.code", code);
+    REQUIRE(agent.terminate_agreement(agent.agreements().front(), reason));
+}
+
+template <typename Kind, typename... Args>
+Task<std::shared_ptr<ServiceWrapper>> running(Scene& scene, Args... args)
+{
+    auto service = scene.manager().create_service<Kind>(args...);
+    co_await service->wait_for(S::running);
+    co_return service;
+}
+
+} // namespace
+
+TEST_CASE("a start that fails leads to failed")
+{
+    SECTION("it throws")
+    {
+        play([](Scene& scene) -> Task<> {
+            auto service = scene.manager().create_service<ThrowsAtStart>();
+            const auto text = co_await ending_of(*service, S::running);
+            CHECK(contains(text, "start failed: no luck today"));
+            co_await service->wait_for(S::failed);
+            CHECK(service->status().cause == "start failed: no luck today");
+            CHECK(!service->started());
+            CHECK(scene.handled == std::vector<std::string>{"no luck today"});
+            CHECK(scene.devnet.report().approved_agreements == 0);
+        });
+    }
+    SECTION("a command fails")
+    {
+        play([](Scene& scene) -> Task<> {
+            scene.behaviour().deploy_failure = "Local service error: Transfer error: no image";
+            auto service = scene.manager().create_service<Idle>();
+            co_await service->wait_for(S::failed);
+            CHECK(contains(service->status().cause, "no image"));
+            CHECK(scene.handled.size() == 1);
+        });
+    }
+    SECTION("it hangs")
+    {
+        SceneOptions options;
+        options.manager.limits.start = 2min;
+        play(options, [](Scene& scene) -> Task<> {
+            scene.behaviour().deploy_time = 24h;
+            auto service = scene.manager().create_service<Idle>();
+            co_await service->wait_for(S::starting);
+            const auto before = scene.time.elapsed();
+            co_await service->wait_for(S::failed);
+            CHECK(service->status().cause == "start did not end within 2 min");
+            CHECK(scene.time.elapsed() - before < 3min);
+            CHECK(scene.handled.empty());
+        });
+    }
+}
+
+TEST_CASE("a factory or a payload that throws leads to failed")
+{
+    class NoPayload : public Idle {
+        Payload payload() const override { throw std::runtime_error("undecided"); }
+    };
+    play([](Scene& scene) -> Task<> {
+        auto service = scene.manager().create_service<NoPayload>();
+        co_await service->wait_for(S::failed);
+        CHECK(contains(service->status().cause, "undecided"));
+    });
+}
+
+TEST_CASE("a run that throws leads to failed")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = scene.manager().create_service<ThrowsInRun>();
+        co_await service->wait_for(S::failed);
+        CHECK(service->status().cause == "run failed: it broke");
+        CHECK(service->started());
+        CHECK(scene.handled == std::vector<std::string>{"it broke"});
+    });
+}
+
+TEST_CASE("an activity that cannot be created leads to failed, and its agreement is ended")
+{
+    play([](Scene& scene) -> Task<> {
+        scene.devnet.faults().add(
+            http::Method::post, "/activity-api/v1/activity",
+            devnet::Fault::answer(500, R"({"message":"Service error: Activity x was abruptly terminated."})"), 100);
+        auto service = scene.manager().create_service<Idle>();
+        co_await service->wait_for(S::failed);
+        CHECK(contains(service->status().cause, "abruptly terminated"));
+        CHECK(scene.devnet.report().approved_agreements == 0);
+    });
+}
+
+TEST_CASE("the provider's end of an agreement is noticed at once, with its reason")
+{
+    SECTION("under an idle service")
+    {
+        play([](Scene& scene) -> Task<> {
+            auto service = co_await running<Idle>(scene);
+            co_await scene.manager().sleep(5s);
+            const auto before = scene.time.elapsed();
+            set_terminated(scene, "Going on holiday", "Vacation");
+            co_await service->wait_for(S::failed);
+            CHECK(contains(service->status().cause, "terminated by the provider: Going on holiday (Vacation)"));
+            CHECK(scene.time.elapsed() - before < 2s);
+        });
+    }
+    SECTION("under a busy service")
+    {
+        play([](Scene& scene) -> Task<> {
+            scene.behaviour().hangs = true;
+            auto service = co_await running<Busy>(scene);
+            co_await scene.manager().sleep(5s);
+            const auto before = scene.time.elapsed();
+            set_terminated(scene, "Going on holiday", "Vacation");
+            co_await service->wait_for(S::failed);
+            CHECK(contains(service->status().cause, "Going on holiday (Vacation)"));
+            CHECK(scene.time.elapsed() - before < 3s);
+        });
+    }
+}
+
+TEST_CASE("the death of an exe-unit is noticed")
+{
+    SECTION("under an idle service, by its state")
+    {
+        play([](Scene& scene) -> Task<> {
+            auto service = co_await running<Idle>(scene);
+            co_await scene.manager().sleep(40s);
+            const auto before = scene.time.elapsed();
+            REQUIRE(scene.agent().kill_unit(scene.agent().activities().front()));
+            co_await service->wait_for(S::failed);
+            CHECK(contains(service->status().cause, "execution aborted"));
+            CHECK(scene.time.elapsed() - before < 20s);
+        });
+    }
+    SECTION("under a busy service")
+    {
+        play([](Scene& scene) -> Task<> {
+            scene.behaviour().hangs = true;
+            auto service = co_await running<Busy>(scene);
+            co_await scene.manager().sleep(40s);
+            const auto before = scene.time.elapsed();
+            REQUIRE(scene.agent().kill_unit(scene.agent().activities().front()));
+            co_await service->wait_for(S::failed);
+            CHECK(scene.time.elapsed() - before < 20s);
+        });
+    }
+    SECTION("by a service that ignores errors")
+    {
+        play([](Scene& scene) -> Task<> {
+            auto service = co_await running<Careless>(scene);
+            co_await scene.manager().sleep(5s);
+            const auto before = scene.time.elapsed();
+            REQUIRE(scene.agent().kill_unit(scene.agent().activities().front()));
+            co_await service->wait_for(S::failed);
+            CHECK(scene.time.elapsed() - before < 5s);
+        });
+    }
+}
+
+TEST_CASE("a provider that leaves without a word is noticed by the activity's state")
+{
+    play(
+        SceneOptions(),
+        [](Scene& scene) -> Task<> {
+            auto service = co_await running<Idle>(scene);
+            const auto before = scene.time.elapsed();
+            scene.agent().stop();
+            co_await service->wait_for(S::failed);
+            CHECK(scene.time.elapsed() - before < 20s);
+        },
+        true);
+}
+
+TEST_CASE("an exe-unit out of sight makes a service unresponsive for a while")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        scene.devnet.faults().add(
+            http::Method::get, "/activity-api/v1/activity/*/state",
+            devnet::Fault::answer(200, R"({"state":["Unresponsive",null]})"), 2);
+        co_await service->wait_for(S::unresponsive);
+        CHECK(!service->status().cause.empty());
+        co_await scene.manager().sleep(31s);
+        CHECK(service->status() == S::running);
+    });
+}
+
+TEST_CASE("a daemon that is away for a while is no death")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        auto& faults = scene.devnet.faults();
+        const std::string state = "/activity-api/v1/activity/*/state";
+        faults.add(http::Method::get, state, devnet::Fault::answer(500, R"({"message":"GSB error: no"})"), 5);
+        faults.add(http::Method::get, state, devnet::Fault::answer(408, R"({"message":"Timeout"})"), 5);
+        faults.add(http::Method::get, state, devnet::Fault::drop(), 20);
+        co_await scene.manager().sleep(20min);
+        CHECK(service->status() == S::running);
+    });
+}
+
+TEST_CASE("an agreement that reaches its end fails the service with the cause expired")
+{
+    play([](Scene& scene) -> Task<> {
+        ServiceOptions options;
+        options.expiration = 6min;
+        auto service = scene.manager().create_service<Idle>(options);
+        co_await service->wait_for(S::running);
+        const auto before = scene.time.elapsed();
+        co_await service->wait_for(S::failed);
+        CHECK(service->status().cause == "expired");
+        CHECK(scene.time.elapsed() - before <= 6min + 3s);
+        CHECK(scene.time.elapsed() - before > 5min);
+    });
+}
+
+TEST_CASE("a daemon that hangs when an agreement is ended holds nobody up")
+{
+    play(
+        SceneOptions(),
+        [](Scene& scene) -> Task<> {
+            auto service = co_await running<Idle>(scene);
+            scene.devnet.faults().add(
+                http::Method::post, "/market-api/v1/agreements/*/terminate", devnet::Fault::hang(), 1000);
+            const auto before = scene.time.elapsed();
+            service->stop();
+            co_await service->wait_for(S::stopped);
+            CHECK(scene.time.elapsed() - before < 30s);
+            co_await scene.close();
+            REQUIRE(!scene.leftovers.empty());
+            CHECK(contains(scene.leftovers.front(), "agreement"));
+            CHECK(scene.time.elapsed() - before < 2min);
+        },
+        true);
+}
+
+TEST_CASE("an activity that is not destroyed in time ends with its agreement")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        scene.devnet.faults().add(http::Method::del, "/activity-api/v1/activity/*", devnet::Fault::hang(), 1000);
+        const auto before = scene.time.elapsed();
+        service->stop();
+        co_await service->wait_for(S::stopped);
+        CHECK(scene.time.elapsed() - before < 35s);
+    });
+}
+
+TEST_CASE("a wrong key fails every waiting service, and the handler hears it once")
+{
+    SceneOptions options;
+    options.key = "wrong";
+    play(options, [](Scene& scene) -> Task<> {
+        auto first = scene.manager().create_service<Idle>();
+        auto second = scene.manager().create_service<Idle>();
+        const auto text = co_await ending_of(*first, S::running);
+        CHECK(contains(text, "app key"));
+        co_await second->wait_for(S::failed);
+        CHECK(contains(second->status().cause, "app key"));
+        co_await scene.manager().sleep(1s);
+        CHECK(scene.handled.size() == 1);
+        CHECK(!contains(text, "wrong"));
+    });
+}
+
+TEST_CASE("too little funds fail every waiting service")
+{
+    SceneOptions options;
+    options.manager.payment.budget = Amount(1'000'000'000);
+    play(options, [](Scene& scene) -> Task<> {
+        auto service = scene.manager().create_service<Idle>();
+        co_await service->wait_for(S::failed);
+        co_await scene.manager().sleep(1s);
+        CHECK(scene.handled.size() == 1);
+    });
+}
+
+TEST_CASE("a zero budget is refused before anything is sent")
+{
+    SceneOptions options;
+    options.manager.payment.budget = Amount();
+    CHECK_THROWS_WITH(play(options, [](Scene&) -> Task<> { co_return; }), Catch::Contains("payment.budget"));
+}
+
+TEST_CASE("a service that is deaf to its cancellation is not waited for")
+{
+    play(
+        SceneOptions(),
+        [](Scene& scene) -> Task<> {
+            auto service = co_await running<Stubborn>(scene, Duration(5min));
+            const auto before = scene.time.elapsed();
+            service->stop();
+            co_await service->wait_for(S::stopped);
+            CHECK(scene.time.elapsed() - before < 15s);
+            CHECK(scene.devnet.report().live_activities == 0);
+            co_await scene.close();
+            REQUIRE(scene.leftovers.size() == 1);
+            CHECK(contains(scene.leftovers.front(), "run did not end in time"));
+            co_await scene.time.sleep_for(6min, "the stubborn one");
+        },
+        true);
+}
+
+TEST_CASE("insisting cuts the clean-up short")
+{
+    play(
+        SceneOptions(),
+        [](Scene& scene) -> Task<> {
+            auto service = co_await running<Idle>(scene);
+            auto& faults = scene.devnet.faults();
+            faults.add(http::Method::del, "/activity-api/v1/activity/*", devnet::Fault::hang(), 1000);
+            faults.add(http::Method::post, "/market-api/v1/agreements/*/terminate", devnet::Fault::hang(), 1000);
+            const auto before = scene.time.elapsed();
+            TaskGroup others(scene.manager().executor());
+            others.spawn("insist", [&]() -> Task<> {
+                co_await scene.time.sleep_for(2s, "impatience");
+                scene.manager().insist();
+            });
+            co_await scene.close();
+            co_await others.join();
+            CHECK(scene.time.elapsed() - before < 25s);
+            CHECK(!scene.leftovers.empty());
+            CHECK(is_final(service->status().status));
+        },
+        true);
+}
