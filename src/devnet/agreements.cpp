@@ -118,8 +118,8 @@ Market::await_state(const std::string& requestor, const std::string& id, bool wi
     return agreement->state;
 }
 
-Result<Done> Market::cancel(
-    const std::string& requestor, const std::string& id, const std::optional<Reason>& reason, Timestamp now)
+Result<Done>
+Market::cancel(const std::string& requestor, const std::string& id, const std::optional<Reason>& reason, Timestamp now)
 {
     auto* agreement = find_agreement(id);
     if (!agreement || agreement->requestor != requestor)
@@ -128,7 +128,8 @@ Result<Done> Market::cancel(
     // The provider does not know it yet, and that is what the daemon stumbles over.
     if (agreement->state == AgreementState::proposal)
         return Failure(
-            500, "Protocol error while approving: Remote failed to approve. Error: Agreement [P-" + id + "] not found.");
+            500,
+            "Protocol error while approving: Remote failed to approve. Error: Agreement [P-" + id + "] not found.");
     if (agreement->state != AgreementState::pending)
         return wrong_state(agreement->state, "Cancelled");
     agreement->state = AgreementState::cancelled;
@@ -154,8 +155,8 @@ Market::approve(const std::string& provider, const std::string& id, const std::s
     return Done();
 }
 
-Result<Done> Market::refuse(
-    const std::string& provider, const std::string& id, const std::optional<Reason>& reason, Timestamp now)
+Result<Done>
+Market::refuse(const std::string& provider, const std::string& id, const std::optional<Reason>& reason, Timestamp now)
 {
     auto* agreement = find_agreement(id);
     if (!agreement || agreement->provider != provider || !agreement->confirmed)
@@ -227,10 +228,9 @@ std::vector<AgreementRecord> Market::agreements(const std::string& node, const A
         if (!found)
             continue;
         const auto& session = found->requestor == node ? found->requestor_session : found->provider_session;
-        const bool wanted = (!query.state || found->state == *query.state) &&
-                            (!query.before || found->created < *query.before) &&
-                            (!query.after || found->created > *query.after) &&
-                            (!query.session || session == *query.session);
+        const bool wanted =
+            (!query.state || found->state == *query.state) && (!query.before || found->created < *query.before) &&
+            (!query.after || found->created > *query.after) && (!query.session || session == *query.session);
         if (wanted)
             list.push_back(*found);
     }
@@ -258,9 +258,10 @@ std::vector<AgreementLogEntry> Market::agreement_events(
         return found;
     const auto& entries = log->second;
     const auto limit = std::chrono::floor<std::chrono::microseconds>(after);
-    auto entry = std::upper_bound(entries.begin(), entries.end(), limit, [](const auto& left, const AgreementLogEntry& one) {
-        return left < one.date;
-    });
+    auto entry =
+        std::upper_bound(entries.begin(), entries.end(), limit, [](const auto& left, const AgreementLogEntry& one) {
+            return left < one.date;
+        });
     for (; entry != entries.end() && found.size() < most; ++entry) {
         if (!session || entry->session == *session)
             found.push_back(*entry);

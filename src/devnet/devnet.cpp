@@ -28,13 +28,11 @@ struct Devnet::Provider {
 Devnet::Devnet(const Executor& executor, TimeSource& time, const DevnetOptions& options, Logger log)
     : executor_(executor), time_(time), log_(std::move(log)), host_(std::make_unique<Host>(executor, time, options)),
       face_(std::make_shared<RestFace>(*host_)), stopping_(executor),
-      tasks_(
-          executor,
-          [this](const std::string& name, std::exception_ptr failure) {
-              log_.error(name, " failed: ", describe(failure));
-              if (!failure_)
-                  failure_ = failure;
-          })
+      tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
+          log_.error(name, " failed: ", describe(failure));
+          if (!failure_)
+              failure_ = failure;
+      })
 {
     for (const auto& key : options.app_keys)
         log_.add_secret(key);
@@ -47,8 +45,8 @@ Devnet::add_provider(const provider::ProviderOptions& options, std::shared_ptr<p
 {
     // Two providers of one name are two nodes still.
     const auto node_name = options.name + "#" + std::to_string(providers_.size());
-    providers_.push_back(std::make_unique<Provider>(
-        *host_, options, std::move(runtimes), node_name, log_.with_tag(options.name)));
+    providers_.push_back(
+        std::make_unique<Provider>(*host_, options, std::move(runtimes), node_name, log_.with_tag(options.name)));
     if (running_)
         spawn(*providers_.back());
     return providers_.back()->agent;

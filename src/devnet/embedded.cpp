@@ -21,7 +21,8 @@ class Embedded {
 public:
     explicit Embedded(const EmbeddedOptions& options) : devnet_(context_.get_executor(), time_, options.devnet)
     {
-        const auto runtimes = provider::make_process_runtime(context_.get_executor(), time_, provider::ProcessRuntimeOptions());
+        const auto runtimes =
+            provider::make_process_runtime(context_.get_executor(), time_, provider::ProcessRuntimeOptions());
         for (int number = 1; number <= options.providers; ++number) {
             auto provider = options.provider;
             if (number > 1)
@@ -89,8 +90,9 @@ Daemon daemon_or_devnet(const EmbeddedOptions& options)
     auto embedded = std::make_shared<Embedded>(options);
     if (options.announce)
         std::fprintf(
-            stderr, "YAGNA_APPKEY is not set: using an embedded devnet with %d provider%s; commands run as the current user "
-                    "on this machine\n",
+            stderr,
+            "YAGNA_APPKEY is not set: using an embedded devnet with %d provider%s; commands run as the current user "
+            "on this machine\n",
             options.providers, options.providers == 1 ? "" : "s");
     const auto inner = embedded->devnet().daemon();
     return Daemon(inner.url(), inner.app_key(), [embedded, inner](const Executor& executor, TimeSource& time) {

@@ -36,8 +36,8 @@ private:
     Event event_;
 };
 
-Host::Host(const Executor& executor, TimeSource& time, const DevnetOptions& options) :
-    executor_(executor), time_(time), options_(options), world_(options), deadline_changed_(executor)
+Host::Host(const Executor& executor, TimeSource& time, const DevnetOptions& options)
+    : executor_(executor), time_(time), options_(options), world_(options), deadline_changed_(executor)
 {
 }
 

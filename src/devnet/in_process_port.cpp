@@ -48,8 +48,8 @@ Decimal written(const Amount& amount) { return Decimal(amount, amount.is_zero() 
 
 } // namespace
 
-InProcessPort::InProcessPort(Host& host, std::string name) :
-    host_(host), name_(std::move(name)), node_(host.world().node_of_provider(name_)), session_("provider " + name_)
+InProcessPort::InProcessPort(Host& host, std::string name)
+    : host_(host), name_(std::move(name)), node_(host.world().node_of_provider(name_)), session_("provider " + name_)
 {
 }
 
@@ -126,8 +126,7 @@ Task<std::vector<provider::MarketEvent>> InProcessPort::market_events(const std:
     co_return events;
 }
 
-Task<std::string>
-InProcessPort::counter(const std::string& offer, const std::string& proposal, const Content& content)
+Task<std::string> InProcessPort::counter(const std::string& offer, const std::string& proposal, const Content& content)
 {
     auto id = host_.world().market().counter(Side::provider, offer, proposal, content, host_.now());
     co_return settled("counter " + proposal, std::move(id));
@@ -216,8 +215,7 @@ Task<> InProcessPort::attach(const std::string& activity, std::shared_ptr<provid
 
 Task<> InProcessPort::detach(const std::string& activity, const std::string& reason, const std::string& message)
 {
-    settled(
-        "detach " + activity, host_.world().activities().detach(node_, activity, reason, message, host_.now()));
+    settled("detach " + activity, host_.world().activities().detach(node_, activity, reason, message, host_.now()));
     co_return;
 }
 
@@ -230,8 +228,8 @@ Task<std::string> InProcessPort::send_debit_note(const provider::DebitNoteDraft&
         co_return settled("send debit note", std::move(failure));
     }
     const auto billing = settled("bill", world.billing(node_, found->second.agreement, host_.now()));
-    Result<std::string> id = world.payments().send_note(
-        billing, note.activity, written(note.total_due), note.usage, note.due, host_.now());
+    Result<std::string> id =
+        world.payments().send_note(billing, note.activity, written(note.total_due), note.usage, note.due, host_.now());
     co_return settled("send debit note over " + note.total_due.to_string(), std::move(id));
 }
 
@@ -239,8 +237,8 @@ Task<std::string> InProcessPort::send_invoice(const provider::InvoiceDraft& invo
 {
     auto& world = host_.world();
     const auto billing = settled("bill", world.billing(node_, invoice.agreement, host_.now()));
-    Result<std::string> id = world.payments().send_invoice(
-        billing, invoice.activities, written(invoice.amount), invoice.due, host_.now());
+    Result<std::string> id =
+        world.payments().send_invoice(billing, invoice.activities, written(invoice.amount), invoice.due, host_.now());
     co_return settled("send invoice over " + invoice.amount.to_string(), std::move(id));
 }
 

@@ -135,7 +135,8 @@ std::vector<Subscription> Market::subscriptions(Side side, const std::string& no
 Result<std::size_t> Market::waiting(Side side, const std::string& node, const std::string& id, Timestamp now) const
 {
     const auto found = subscriptions_.find(id);
-    if (found == subscriptions_.end() || found->second.side != side || found->second.node != node || found->second.withdrawn)
+    if (found == subscriptions_.end() || found->second.side != side || found->second.node != node ||
+        found->second.withdrawn)
         return Failure(404, "Subscription [" + id + "] not found. Could be unsubscribed.");
     if (found->second.expires <= now)
         return Failure(404, "Subscription [" + id + "] expired.");
@@ -166,8 +167,7 @@ std::string Market::id_for(Side side, const ProposalRecord& proposal)
     return side == Side::requestor ? "R-" + proposal.hash : "P-" + proposal.provider_hash;
 }
 
-const ProposalRecord*
-Market::find_proposal(Side side, const std::string& subscription, const std::string& id) const
+const ProposalRecord* Market::find_proposal(Side side, const std::string& subscription, const std::string& id) const
 {
     if (id.size() < 2 || id[0] != (side == Side::requestor ? 'R' : 'P'))
         return nullptr;
@@ -272,7 +272,8 @@ Result<std::string> Market::counter(
 }
 
 Result<Done> Market::reject(
-    Side side, const std::string& subscription, const std::string& id, const std::optional<Reason>& reason, Timestamp now)
+    Side side, const std::string& subscription, const std::string& id, const std::optional<Reason>& reason,
+    Timestamp now)
 {
     const auto* found = find_proposal(side, subscription, id);
     if (!found)

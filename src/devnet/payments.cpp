@@ -44,9 +44,8 @@ Result<Allocation> Payments::allocate(const std::string& owner, const NewAllocat
         Failure failure(500, "Unhandled internal error", BodyKind::problem);
         failure.add("type", "internal-error");
         failure.add(
-            "internalError",
-            "Failed to initialize account on driver: erc20 due to error Account " + wish.address +
-                " not found in active accounts");
+            "internalError", "Failed to initialize account on driver: erc20 due to error Account " + wish.address +
+                                 " not found in active accounts");
         return failure;
     }
     if (options_.chain == Chain::unreachable) {
@@ -62,7 +61,8 @@ Result<Allocation> Payments::allocate(const std::string& owner, const NewAllocat
     const auto taken = reserved(owner, wish.platform, now);
     const auto key = owner + "/" + wish.platform;
     const auto charged = charged_on_platform_.find(key);
-    const auto balance = Decimal(options_.funds) - (charged == charged_on_platform_.end() ? Decimal() : charged->second);
+    const auto balance =
+        Decimal(options_.funds) - (charged == charged_on_platform_.end() ? Decimal() : charged->second);
     const auto available = balance - taken;
     if (wish.total > available) {
         Failure failure(
@@ -95,7 +95,8 @@ Decimal Payments::reserved(const std::string& owner, const std::string& platform
 {
     Decimal sum;
     for (const auto& [id, allocation] : allocations_) {
-        if (allocation.owner == owner && allocation.platform == platform && !allocation.released && allocation.timeout > now)
+        if (allocation.owner == owner && allocation.platform == platform && !allocation.released &&
+            allocation.timeout > now)
             sum = sum + allocation.remaining;
     }
     return sum;
@@ -318,10 +319,12 @@ Result<Done> Payments::accept(
     auto* allocation = active(payer, allocation_id, now);
     if (!allocation)
         return Failure(400, "Allocation " + allocation_id + " not found");
-    const auto charge = document->amount > before ? document->amount - before : Decimal(Amount(), document->amount.scale());
+    const auto charge =
+        document->amount > before ? document->amount - before : Decimal(Amount(), document->amount.scale());
     if (charge > allocation->remaining)
         return Failure(
-            400, "Not enough funds. Allocated: " + allocation->remaining.to_string() + " Needed: " + charge.to_string());
+            400,
+            "Not enough funds. Allocated: " + allocation->remaining.to_string() + " Needed: " + charge.to_string());
 
     allocation->spent = allocation->spent + charge;
     allocation->remaining = allocation->remaining - charge;
@@ -386,9 +389,10 @@ std::vector<PaymentLogEntry> Payments::events(const std::string& reader, const P
         return found;
     const auto& entries = log->second;
     const auto after = std::chrono::floor<std::chrono::microseconds>(query.after);
-    auto entry = std::upper_bound(entries.begin(), entries.end(), after, [](const auto& limit, const PaymentLogEntry& one) {
-        return limit < one.date;
-    });
+    auto entry =
+        std::upper_bound(entries.begin(), entries.end(), after, [](const auto& limit, const PaymentLogEntry& one) {
+            return limit < one.date;
+        });
     // The daemon applies its limit before it looks at the kinds: a run of filtered ones can use it up.
     std::size_t looked_at = 0;
     for (; entry != entries.end(); ++entry) {

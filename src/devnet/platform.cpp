@@ -9,9 +9,9 @@ namespace golem::devnet {
 namespace {
 
 constexpr std::array main_networks = {std::string_view("mainnet"), std::string_view("polygon")};
-constexpr std::array test_networks = {std::string_view("holesky"), std::string_view("hoodi"), std::string_view("sepolia"),
-                                      std::string_view("amoy"),    std::string_view("goerli"), std::string_view("mumbai"),
-                                      std::string_view("rinkeby")};
+constexpr std::array test_networks = {
+    std::string_view("holesky"), std::string_view("hoodi"),  std::string_view("sepolia"), std::string_view("amoy"),
+    std::string_view("goerli"),  std::string_view("mumbai"), std::string_view("rinkeby")};
 
 bool is_one_of(const auto& names, std::string_view name)
 {
@@ -25,8 +25,7 @@ std::optional<Failure> check(const std::string& driver, const std::string& netwo
     if (driver != "erc20")
         return unparsable("Validate driver failed (2): Invalid driver name: " + driver);
     if (token == "GLM" || token == "tGLM" || token == "TGLM")
-        return unparsable(
-            "Uppercase token names are not supported. Use lowercase glm or tglm instead of " + token);
+        return unparsable("Uppercase token names are not supported. Use lowercase glm or tglm instead of " + token);
     const bool is_main = is_one_of(main_networks, network);
     if (!is_main && !is_one_of(test_networks, network))
         return unparsable("Validate network failed (2): Invalid network name: " + network);

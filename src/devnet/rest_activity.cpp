@@ -87,6 +87,10 @@ http::Response exec(const Call& call)
 {
     auto& activities = call.host.world().activities();
     const auto body = body_of(call);
+    if (body.is_array() && body.empty())
+        refuse_body(
+            call, "Json deserialize error: invalid length 0, expected struct ExeScriptRequest with 1 element at line 1 "
+                  "column 2");
     const auto script = string_member(call, body, "text");
     const auto& id = call.ids.at(0);
     unwrap(activities.find(call.node, id));

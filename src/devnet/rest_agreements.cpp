@@ -153,9 +153,9 @@ http::Response list(const Call& call)
     query.after = call.query.time("afterDate");
     query.session = call.query.text("appSessionId");
     if (const auto state = call.query.text("state")) {
-        for (auto one : {AgreementState::proposal, AgreementState::pending, AgreementState::cancelled,
-                         AgreementState::rejected, AgreementState::approved, AgreementState::expired,
-                         AgreementState::terminated}) {
+        for (auto one :
+             {AgreementState::proposal, AgreementState::pending, AgreementState::cancelled, AgreementState::rejected,
+              AgreementState::approved, AgreementState::expired, AgreementState::terminated}) {
             if (to_string(one) == *state)
                 query.state = one;
         }

@@ -85,9 +85,10 @@ PlatformWish platform_wish(const Call& call, const Json& body)
         wish.name = found->get<std::string>();
     } else {
         refuse_body(
-            call, "Json deserialize error: data did not match any variant of untagged enum PaymentPlatformEnum at line 1 "
-                  "column " +
-                      std::to_string(call.request.body().size()));
+            call,
+            "Json deserialize error: data did not match any variant of untagged enum PaymentPlatformEnum at line 1 "
+            "column " +
+                std::to_string(call.request.body().size()));
     }
     return wish;
 }
@@ -229,7 +230,8 @@ http::Response decorations(const Call& call)
     add("golem.com.payment.protocol.version", "3");
     std::string wanted;
     for (const auto& platform : platforms)
-        wanted += std::string(platforms.size() > 1 ? "\n  " : "") + "(golem.com.payment.platform." + platform + ".address=*)";
+        wanted +=
+            std::string(platforms.size() > 1 ? "\n  " : "") + "(golem.com.payment.platform." + platform + ".address=*)";
     Json body;
     body["properties"] = std::move(properties);
     body["constraints"] = Json::array();

@@ -93,6 +93,18 @@ void flatten(const Json& json, const std::string& name, properties::PropertySet&
     }
 }
 
+// What the daemon's JSON parser says when `read` complains.
+std::string complaint_of(const std::function<void()>& read)
+{
+    try {
+        read();
+    } catch (const provider::SerdeReader::Complaint& complaint) {
+        return "Json deserialize error: " + complaint.text + " at line " + std::to_string(complaint.line) + " column " +
+               std::to_string(complaint.column);
+    }
+    return "Json deserialize error: expected value at line 1 column 1";
+}
+
 std::string shown(Timestamp when) { return format_timestamp(when); }
 
 } // namespace
@@ -229,23 +241,18 @@ Json body_of(const Call& call)
     if (const auto true_size = call.request.headers().get("X-Golem-Body-Size"))
         size = std::max<std::size_t>(size, std::strtoull(std::string(*true_size).c_str(), nullptr, 10));
     if (size > body_limit) {
-        const auto text = "JSON payload (" + std::to_string(size) + " bytes) is larger than allowed (limit: " +
-                          std::to_string(body_limit) + " bytes).";
+        const auto text = "JSON payload (" + std::to_string(size) +
+                          " bytes) is larger than allowed (limit: " + std::to_string(body_limit) + " bytes).";
         refuse(call.is_market ? Failure(400, text) : Failure(413, text, BodyKind::text));
     }
     auto json = Json::parse(call.request.body(), nullptr, false);
     if (!json.is_discarded())
         return json;
-    try {
-        provider::SerdeReader reader(call.request.body());
-        reader.ignore();
-        reader.end();
-    } catch (const provider::SerdeReader::Complaint& complaint) {
-        refuse_body(
-            call, "Json deserialize error: " + complaint.text + " at line " + std::to_string(complaint.line) +
-                      " column " + std::to_string(complaint.column));
-    }
-    refuse_body(call, "Json deserialize error: expected value at line 1 column 1");
+    refuse_body(call, complaint_of([&call] {
+                    provider::SerdeReader reader(call.request.body());
+                    reader.ignore();
+                    reader.end();
+                }));
 }
 
 const Json& member(const Call& call, const Json& object, const char* name)
@@ -255,9 +262,12 @@ const Json& member(const Call& call, const Json& object, const char* name)
         if (found != object.end())
             return *found;
     }
-    refuse_body(
-        call, "Json deserialize error: missing field `" + std::string(name) + "` at line 1 column " +
-                  std::to_string(call.request.body().size()));
+    refuse_body(call, complaint_of([&call, name] {
+                    provider::SerdeReader reader(call.request.body());
+                    reader.object(
+                        "a map", [&reader](const std::string&) { reader.ignore(); },
+                        [name] { provider::SerdeReader::complain("missing field `" + std::string(name) + "`"); });
+                }));
 }
 
 std::string string_member(const Call& call, const Json& object, const char* name)
@@ -315,8 +325,9 @@ const std::string& proposal_id(const Call& call, std::size_t place)
         refuse_path("Id [" + id + "] has invalid owner type.");
     if (hash_complaint(id.substr(2)))
         refuse_path(
-            "Id [" + id + (is_hex(id.substr(2)) ? "] hash has invalid length. Should be |64|"
-                                                : "] contains non hexadecimal characters."));
+            "Id [" + id +
+            (is_hex(id.substr(2)) ? "] hash has invalid length. Should be |64|"
+                                  : "] contains non hexadecimal characters."));
     return id;
 }
 

@@ -51,8 +51,8 @@ private:
 };
 
 struct Call {
-    Call(const http::Request& the_request, Host& the_host, std::string_view query_text) :
-        request(the_request), host(the_host), query(query_text)
+    Call(const http::Request& the_request, Host& the_host, std::string_view query_text)
+        : request(the_request), host(the_host), query(query_text)
     {
     }
 

@@ -72,8 +72,7 @@ http::Response accept(const Call& call)
                       std::to_string(call.request.body().find(total.dump()) + total.dump().size()));
     const auto allocation = string_member(call, body, "allocationId");
     call.query.seconds("timeout", default_wait);
-    unwrap(call.host.world().payments().accept(
-        call.node, kind, call.ids.at(0), *amount, allocation, call.host.now()));
+    unwrap(call.host.world().payments().accept(call.node, kind, call.ids.at(0), *amount, allocation, call.host.now()));
     return answer(200, nullptr);
 }
 

@@ -145,14 +145,12 @@ void spoil(const Fault& fault, http::Response& response)
 [[noreturn]] void break_connection()
 {
     throw http::TransportError(
-        Errc::closed, "call the devnet", "the connection broke, as a test wanted",
-        http::TransportError::Sent::unknown);
+        Errc::closed, "call the devnet", "the connection broke, as a test wanted", http::TransportError::Sent::unknown);
 }
 
 } // namespace
 
-RestFace::RestFace(Host& host)
-    : host_(host), routes_(std::make_unique<detail::Routes>()), idle_(host.executor())
+RestFace::RestFace(Host& host) : host_(host), routes_(std::make_unique<detail::Routes>()), idle_(host.executor())
 {
     idle_.set();
     routes_->add(http::Method::get, "/me", me);

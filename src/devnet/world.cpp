@@ -6,10 +6,10 @@
 
 namespace golem::devnet {
 
-World::World(const DevnetOptions& options) :
-    random_(options.seed), market_(random_.sub_stream("market")),
-    activities_(options.wording, random_.sub_stream("activities")),
-    payments_(options.payments, random_.sub_stream("payments"))
+World::World(const DevnetOptions& options)
+    : random_(options.seed), market_(random_.sub_stream("market")),
+      activities_(options.wording, random_.sub_stream("activities")),
+      payments_(options.payments, random_.sub_stream("payments"))
 {
     if (options.app_keys.empty())
         throw Error(Errc::invalid_input, "make a devnet", "app_keys is empty, but needs at least one key");
@@ -54,7 +54,8 @@ Result<Billing> World::billing(const std::string& provider, const std::string& a
     billing.agreement = agreement;
     billing.requestor = found->requestor;
     billing.provider = provider;
-    billing.platform = found->demand.properties.get_string("golem.com.payment.chosen-platform").value_or("erc20-holesky-tglm");
+    billing.platform =
+        found->demand.properties.get_string("golem.com.payment.chosen-platform").value_or("erc20-holesky-tglm");
     const auto address = "golem.com.payment.platform." + billing.platform + ".address";
     billing.payer_address = found->demand.properties.get_string(address).value_or(found->requestor);
     billing.payee_address = found->offer.properties.get_string(address).value_or(provider);
@@ -82,8 +83,7 @@ WorldReport World::report(Timestamp now) const
     }
     std::set<std::string> invoiced;
     for (const auto& document : payments_.all_documents()) {
-        const bool is_open =
-            document.status == DocumentStatus::received || document.status == DocumentStatus::rejected;
+        const bool is_open = document.status == DocumentStatus::received || document.status == DocumentStatus::rejected;
         if (document.kind == DocumentKind::invoice)
             invoiced.insert(document.billing.agreement);
         if (is_open)
@@ -130,8 +130,8 @@ std::string WorldReport::to_string() const
            line("live activities", live_activities) + line("activities in all", activities) +
            line("active allocations", active_allocations) + line("unaccepted invoices", unaccepted_invoices) +
            line("unaccepted debit notes", unaccepted_notes) + line("unsettled documents", unsettled_documents) +
-           line("ended agreements without invoice", agreements_without_invoice) + "  reserved: " + reserved.to_string() +
-           "\n  spent: " + spent.to_string() + "\n";
+           line("ended agreements without invoice", agreements_without_invoice) +
+           "  reserved: " + reserved.to_string() + "\n  spent: " + spent.to_string() + "\n";
 }
 
 } // namespace golem::devnet

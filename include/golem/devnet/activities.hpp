@@ -80,7 +80,8 @@ public:
     void forget_reason(const std::string& activity);
 
     /// The provider's exe-unit reports in. Not found: unknown here, or given to another provider.
-    Result<Done> attach(const std::string& provider, const std::string& activity, std::shared_ptr<provider::ExeUnit> unit);
+    Result<Done>
+    attach(const std::string& provider, const std::string& activity, std::shared_ptr<provider::ExeUnit> unit);
     Result<Done> detach(
         const std::string& provider, const std::string& activity, const std::string& reason, const std::string& message,
         Timestamp now);

@@ -28,7 +28,8 @@ class RestFace;
 /// The whole Golem Network in this process: a daemon for requestors and any number of providers. One executor; works in
 /// real and in virtual time.
 ///
-/// Make it, add providers, spawn run(), hand out daemon(). End with stop() and await run()'s end before it is destroyed.
+/// Make it, add providers, spawn run(), hand out daemon(). End with stop() and await run()'s end before it is
+/// destroyed.
 class Devnet {
 public:
     /// `time` must outlive the devnet. Throws Error (invalid_input) for bad options.
@@ -38,12 +39,14 @@ public:
     Devnet(const Devnet&) = delete;
     Devnet& operator=(const Devnet&) = delete;
 
-    /// A provider that executes on runtimes of `runtimes`, from now on or from the start of run(). The agent lives as long
-    /// as the devnet. Throws Error (invalid_input) for options out of range.
-    provider::Agent& add_provider(const provider::ProviderOptions& options, std::shared_ptr<provider::RuntimeFactory> runtimes);
+    /// A provider that executes on runtimes of `runtimes`, from now on or from the start of run(). The agent lives as
+    /// long as the devnet. Throws Error (invalid_input) for options out of range.
+    provider::Agent&
+    add_provider(const provider::ProviderOptions& options, std::shared_ptr<provider::RuntimeFactory> runtimes);
 
-    /// A daemon value for `key` (the first of the options if empty), reached in process. It may be used from this executor
-    /// or, in real time, from others; it holds the REST face but not the devnet, which must outlive its transports.
+    /// A daemon value for `key` (the first of the options if empty), reached in process. It may be used from this
+    /// executor or, in real time, from others; it holds the REST face but not the devnet, which must outlive its
+    /// transports.
     Daemon daemon(const std::string& key = {}) const;
     /// To be put behind an http::Server on the same executor.
     std::shared_ptr<http::Handler> rest_face() const;
@@ -89,8 +92,8 @@ struct EmbeddedOptions {
 };
 
 /// The daemon that the environment names if YAGNA_APPKEY is set; else an embedded devnet, on a thread of its own, whose
-/// providers execute commands on this machine as the current user. The devnet ends, with its processes, when the last copy
-/// of the returned value and of its transports is gone. Throws Error (invalid_input) for bad options.
+/// providers execute commands on this machine as the current user. The devnet ends, with its processes, when the last
+/// copy of the returned value and of its transports is gone. Throws Error (invalid_input) for bad options.
 Daemon daemon_or_devnet(const EmbeddedOptions& options = EmbeddedOptions());
 
 } // namespace golem::devnet

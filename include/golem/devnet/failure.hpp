@@ -19,8 +19,8 @@ enum class BodyKind {
 /// Why the daemon says no: what will be its answer. A value.
 class Failure {
 public:
-    Failure(unsigned status, std::string text, BodyKind kind = BodyKind::message) :
-        status_(status), kind_(kind), text_(std::move(text))
+    Failure(unsigned status, std::string text, BodyKind kind = BodyKind::message)
+        : status_(status), kind_(kind), text_(std::move(text))
     {
     }
 

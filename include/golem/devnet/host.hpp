@@ -36,8 +36,8 @@ public:
     /// To be called after each change to the world: wakes who waits for it.
     void settle();
 
-    /// Waits until `topic` (a name as World::take_touched() gives) changes; false if that took until `until`. `topic` must
-    /// outlive the await. Cancelled (terminal) it throws operation_aborted, also if the change came first.
+    /// Waits until `topic` (a name as World::take_touched() gives) changes; false if that took until `until`. `topic`
+    /// must outlive the await. Cancelled (terminal) it throws operation_aborted, also if the change came first.
     Task<bool> wait(const std::string& topic, Instant until);
 
     /// Sleeps as the time source does, but no longer than until close().

@@ -130,15 +130,16 @@ public:
 
     /// How many events wait, or why the subscription cannot be asked.
     Result<std::size_t> waiting(Side side, const std::string& node, const std::string& id, Timestamp now) const;
-    /// Up to `most` events, each once: rejections and agreements first, then proposals (the requestor's in random order).
+    /// Up to `most` events, each once: rejections and agreements first, then proposals (the requestor's in random
+    /// order).
     std::vector<QueuedEvent> take_events(const std::string& id, std::size_t most);
 
     Result<ProposalView> proposal(Side side, const std::string& subscription, const std::string& id) const;
     ProposalView view(Side side, const std::string& hash) const;
     static std::string id_for(Side side, const ProposalRecord& proposal);
 
-    Result<std::string> counter(
-        Side side, const std::string& subscription, const std::string& id, const Content& content, Timestamp now);
+    Result<std::string>
+    counter(Side side, const std::string& subscription, const std::string& id, const Content& content, Timestamp now);
     Result<Done> reject(
         Side side, const std::string& subscription, const std::string& id, const std::optional<Reason>& reason,
         Timestamp now);
@@ -150,12 +151,11 @@ public:
     /// The state for who waits: an expiry is noticed only if `notice_expiry`.
     Result<AgreementState>
     await_state(const std::string& requestor, const std::string& id, bool notice_expiry, Timestamp now);
-    Result<Done> cancel(
-        const std::string& requestor, const std::string& id, const std::optional<Reason>& reason, Timestamp now);
-    Result<Done> approve(
-        const std::string& provider, const std::string& id, const std::string& session, Timestamp now);
-    Result<Done> refuse(
-        const std::string& provider, const std::string& id, const std::optional<Reason>& reason, Timestamp now);
+    Result<Done>
+    cancel(const std::string& requestor, const std::string& id, const std::optional<Reason>& reason, Timestamp now);
+    Result<Done> approve(const std::string& provider, const std::string& id, const std::string& session, Timestamp now);
+    Result<Done>
+    refuse(const std::string& provider, const std::string& id, const std::optional<Reason>& reason, Timestamp now);
     Result<Done> terminate(
         Side side, const std::string& node, const std::string& id, const std::optional<Reason>& reason, Timestamp now);
 

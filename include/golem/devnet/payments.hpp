@@ -119,8 +119,8 @@ struct PaymentEventQuery {
     std::optional<std::size_t> max_events;
 };
 
-/// Allocations, debit notes, invoices and their event logs: the payment part of the daemons of all nodes. No I/O; time is
-/// told with each call.
+/// Allocations, debit notes, invoices and their event logs: the payment part of the daemons of all nodes. No I/O; time
+/// is told with each call.
 class Payments {
 public:
     Payments(const PaymentOptions& options, Random random) : options_(options), random_(random) {}

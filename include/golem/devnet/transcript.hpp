@@ -8,8 +8,8 @@
 
 namespace golem::devnet {
 
-/// What happened, in order: for people who look for the first difference of two runs, and for tests that compare runs by
-/// their digest. Holds no secrets.
+/// What happened, in order: for people who look for the first difference of two runs, and for tests that compare runs
+/// by their digest. Holds no secrets.
 class Transcript {
 public:
     struct Line {

@@ -1,0 +1,170 @@
+#include <tests/devnet/comparison.hpp>
+
+#include <algorithm>
+#include <regex>
+
+namespace golem::test {
+
+namespace {
+
+bool is_id(const std::string& text)
+{
+    static const std::regex shape(
+        "(R-|P-)?[0-9a-f]{64}|[0-9a-f]{32}(-[0-9a-f]{64})?|0x[0-9a-f]{40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
+    return std::regex_match(text, shape);
+}
+
+// The number of decimals of a date's seconds, and its zone.
+std::optional<std::pair<int, std::string>> date_form(const std::string& text)
+{
+    static const std::regex shape(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?)");
+    std::smatch match;
+    if (!std::regex_match(text, match, shape))
+        return std::nullopt;
+    const auto decimals = match[1].matched ? static_cast<int>(match[1].length()) - 1 : 0;
+    return std::make_pair(decimals, match[2].str());
+}
+
+bool is_amount(const std::string& text)
+{
+    static const std::regex shape(R"(\d+(\.\d+)?)");
+    return std::regex_match(text, shape);
+}
+
+std::string last_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+void replace_all(std::string& text, const std::string& from, const std::string& to)
+{
+    for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+        text.replace(at, from.size(), to);
+}
+
+// Texts tell of ids that nobody saw before.
+std::string without_ids(const std::string& text)
+{
+    static const std::regex id("[0-9a-f]{32,}");
+    return std::regex_replace(text, id, "<id>");
+}
+
+std::string encoded(std::string text)
+{
+    replace_all(text, ":", "%3A");
+    return text;
+}
+
+} // namespace
+
+void Comparison::learn(const std::string& recorded, const std::string& ours)
+{
+    const bool has_side = recorded.size() == 66 && recorded[1] == '-' && ours.size() == 66;
+    if (has_side)
+        words_.emplace(recorded.substr(2), ours.substr(2));
+    else
+        words_.emplace(recorded, ours);
+}
+
+std::string Comparison::translated(std::string text) const
+{
+    for (const auto& [recorded, ours] : words_)
+        replace_all(text, recorded, ours);
+    return text;
+}
+
+std::optional<std::string>
+Comparison::compare_text(const std::string& recorded, const std::string& ours, const std::string& path)
+{
+    if (translated(recorded) == ours)
+        return std::nullopt;
+    const auto differ = "\"" + ours + "\", recorded \"" + recorded + "\"";
+    if (is_id(recorded)) {
+        if (!is_id(ours) || recorded.size() != ours.size() || translated(recorded) != recorded)
+            return differ;
+        learn(recorded, ours);
+        return std::nullopt;
+    }
+    if (const auto form = date_form(recorded)) {
+        const auto our_form = date_form(ours);
+        // A date ends in zeros by chance, and then it is shorter.
+        if (!our_form || our_form->first > std::max(form->first, 3) || our_form->second != form->second)
+            return differ;
+        if (last_name(path) == "eventDate") {
+            words_.emplace(recorded, ours);
+            words_.emplace(encoded(recorded), encoded(ours));
+        }
+        return std::nullopt;
+    }
+    if (amounts_differ_ && is_amount(recorded) && is_amount(ours)) {
+        words_.emplace(recorded, ours);
+        return std::nullopt;
+    }
+    // Very long output was recorded by its beginning and its length.
+    static const std::regex shortened("([^]*)…\\[([0-9]+) characters\\]");
+    std::smatch match;
+    if (std::regex_match(recorded, match, shortened)) {
+        if (std::to_string(ours.size()) != match[2].str() || !ours.starts_with(match[1].str()))
+            return "another long text";
+        return std::nullopt;
+    }
+    // What a command printed may tell of its time and place.
+    const bool is_of_the_place =
+        recorded.find("UTC") != std::string::npos || recorded.find("/golem") != std::string::npos;
+    if (last_name(path) == "stdout" && is_of_the_place)
+        return std::nullopt;
+    if (without_ids(translated(recorded)) == without_ids(ours))
+        return std::nullopt;
+    return differ;
+}
+
+std::optional<std::string> Comparison::compare(const Json& recorded, const Json& ours)
+{
+    std::optional<std::string> first;
+    walk(recorded, ours, "", first);
+    return first;
+}
+
+// Goes on after a difference: there may be more to learn.
+void Comparison::walk(
+    const Json& recorded, const Json& ours, const std::string& path, std::optional<std::string>& first)
+{
+    const auto differ = [&first, &path](const std::string& text) {
+        if (!first)
+            first = path + ": " + text;
+    };
+    const auto kind = [](const Json& json) {
+        return json.is_number_integer() ? std::string("integer") : json.is_number() ? "float" : json.type_name();
+    };
+    if (recorded == "*")
+        return;
+    if (kind(recorded) != kind(ours)) {
+        differ(ours.dump() + " is " + kind(ours) + ", recorded " + recorded.dump().substr(0, 200));
+    } else if (recorded.is_string()) {
+        const auto difference = compare_text(recorded.get<std::string>(), ours.get<std::string>(), path);
+        if (difference)
+            differ(*difference);
+    } else if (recorded.is_array()) {
+        if (recorded.size() != ours.size())
+            differ(
+                std::to_string(ours.size()) + " items, recorded " + std::to_string(recorded.size()) + ": " +
+                ours.dump().substr(0, 300));
+        for (std::size_t i = 0; i < std::min(recorded.size(), ours.size()); ++i)
+            walk(recorded[i], ours[i], path + "/" + std::to_string(i), first);
+    } else if (recorded.is_object()) {
+        for (const auto& [name, value] : recorded.items()) {
+            if (ours.contains(name))
+                walk(value, ours[name], path + "/" + name, first);
+            else
+                differ(name + " is missing");
+        }
+        for (const auto& [name, value] : ours.items()) {
+            if (!recorded.contains(name))
+                differ(name + " is not in the recording");
+        }
+    } else if (recorded != ours) {
+        const bool is_measured = path.find("currentUsage") != std::string::npos ||
+                                 path.find("usageCounterVector") != std::string::npos || last_name(path) == "timestamp";
+        if (!recorded.is_number() || !is_measured)
+            differ(ours.dump() + ", recorded " + recorded.dump());
+    }
+}
+
+} // namespace golem::test

@@ -1,0 +1,327 @@
+#include <tests/devnet/replay.hpp>
+
+#include <golem/core/task_group.hpp>
+#include <golem/core/timestamp.hpp>
+#include <golem/core/virtual_time.hpp>
+#include <golem/devnet/in_process_port.hpp>
+#include <golem/devnet/rest_face.hpp>
+#include <golem/http/in_process.hpp>
+#include <golem/provider/agent.hpp>
+
+#include <tests/devnet/comparison.hpp>
+#include <tests/devnet/scripted_provider.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <fstream>
+#include <set>
+#include <stdexcept>
+
+namespace golem::test {
+
+namespace {
+
+// The order of members matters in what is sent: complaints name columns.
+using Json = nlohmann::ordered_json;
+
+constexpr auto app_key = "recorded";
+
+struct Recording {
+    Timestamp start{};
+    std::vector<Json> rows;
+};
+
+// Puts back what was written once.
+void restore(Json& value, const Json& table)
+{
+    if (value.is_string()) {
+        const auto text = value.get<std::string>();
+        if (text.size() > 1 && text[0] == '$' && text.find_first_not_of("0123456789", 1) == std::string::npos)
+            value = table.at(std::stoul(text.substr(1)));
+        return;
+    }
+    if (!value.is_structured())
+        return;
+    for (auto& item : value)
+        restore(item, table);
+}
+
+std::ifstream open_data(const std::string& file)
+{
+    std::ifstream data(std::string(GOLEM_TEST_DATA) + "/devnet/" + file);
+    if (!data)
+        throw std::runtime_error("there is no test data " + file);
+    return data;
+}
+
+Recording load(const std::string& name)
+{
+    auto data = open_data(name + ".jsonl");
+    std::string line;
+    std::getline(data, line);
+    const auto head = Json::parse(line);
+    Recording recording;
+    recording.start = parse_timestamp(head.at("start").get<std::string>());
+    while (std::getline(data, line)) {
+        auto row = Json::parse(line);
+        for (const char* part : {"sent", "body"}) {
+            if (row.contains(part))
+                restore(row[part], head.at("table"));
+        }
+        recording.rows.push_back(std::move(row));
+    }
+    return recording;
+}
+
+// Spaced as the recorded client wrote it: complaints name columns.
+std::string spaced(const Json& json)
+{
+    std::string text;
+    if (json.is_array()) {
+        for (const auto& item : json)
+            text += (text.empty() ? "" : ", ") + spaced(item);
+        return "[" + text + "]";
+    }
+    if (json.is_object()) {
+        for (const auto& [name, value] : json.items())
+            text += (text.empty() ? "" : ", ") + Json(name).dump() + ": " + spaced(value);
+        return "{" + text + "}";
+    }
+    return json.dump();
+}
+
+http::Method method_of(const std::string& name)
+{
+    if (name == "POST")
+        return http::Method::post;
+    if (name == "PUT")
+        return http::Method::put;
+    return name == "DELETE" ? http::Method::del : http::Method::get;
+}
+
+// As the real one, with what the recordings had: no chain, the wording of the net.
+devnet::DevnetOptions options_of(const std::string& name)
+{
+    devnet::DevnetOptions options;
+    options.app_keys = {app_key};
+    options.payments.funds = Amount(1'000'000'000'000);
+    options.payments.settle_after = std::nullopt;
+    options.payment_poll_step = std::chrono::seconds(1);
+    options.wording = name.starts_with("daemon") ? devnet::Wording::central : devnet::Wording::hybrid;
+    return options;
+}
+
+// The provider whose real agent was recorded.
+provider::ProviderOptions recorded_provider()
+{
+    provider::ProviderOptions options;
+    options.name = "prov1";
+    options.subnet = "local";
+    options.runtime_version = "0.4.2";
+    options.platforms = {"erc20-hoodi-tglm"};
+    options.memory_gib = 4.0;
+    options.storage_gib = 5.0;
+    options.cpu_threads = 1;
+    options.cpu_price = 0.0002;
+    options.duration_price = 0.0001;
+    options.start_price = 0.001;
+    // The real agent looks for new activities every four seconds.
+    options.activity_latency = std::chrono::milliseconds(2250);
+    return options;
+}
+
+class Session {
+public:
+    Session(const Executor& executor, TimeSource& time, const std::string& name, ProviderPart part)
+        : host_(executor, time, options_of(name)), face_(std::make_shared<devnet::RestFace>(host_)),
+          transport_(http::make_in_process_transport(executor, time, face_, "http://devnet")),
+          comparison_(part == ProviderPart::agent), provider_(host_, comparison_), began_(time.now()),
+          port_(host_, "prov1"), agents_(executor)
+    {
+        if (part == ProviderPart::recorded)
+            return;
+        agent_ = std::make_unique<provider::Agent>(
+            executor, time, port_,
+            std::make_shared<provider::ScriptedRuntimeFactory>(executor, time, shell_behaviour(time)),
+            recorded_provider(), Logger());
+        agents_.spawn("the agent", [this] { return agent_->run(); });
+    }
+
+    Task<> exchange(const Json& row, Replayed& replayed)
+    {
+        const auto at = std::chrono::duration<double>(row.at("at").get<double>());
+        const auto when = began_ + std::chrono::duration_cast<Duration>(at);
+        co_await host_.time().sleep_until(when, "the recorded time of a request");
+        const auto target = row.at("target").get<std::string>();
+        if (row.at("who") == "p") {
+            const auto method = row.at("method").get<std::string>();
+            const auto sent = Json::parse(comparison_.translated(row.value("sent", Json()).dump()));
+            const auto answer = row.value("body", Json());
+            const nlohmann::json plain_sent = sent;
+            const nlohmann::json plain_answer = answer;
+            co_await provider_.act(method, target, plain_sent, plain_answer);
+            co_return;
+        }
+        meet_documents();
+        auto request = request_of(row);
+        auto response = co_await transport_->send(request);
+        ++replayed.compared;
+        if (const auto difference = difference_of(row, response))
+            replayed.differences.push_back(
+                std::to_string(row.at("n").get<int>()) + " " + row.at("method").get<std::string>() + " " +
+                target.substr(0, 90) + ": " + *difference);
+    }
+
+    Task<> stop()
+    {
+        if (agent_)
+            agent_->stop();
+        co_await agents_.join();
+        co_await provider_.stop();
+        transport_->close();
+    }
+
+    /// The documents that a recorded agent sent, in their order.
+    void expect_documents(const std::vector<Json>& rows)
+    {
+        std::set<std::string> seen;
+        for (const auto& row : rows) {
+            const auto body = row.value("body", Json());
+            for (const char* name : {"debitNoteId", "invoiceId"}) {
+                const bool is_document = body.is_object() && body.contains(name);
+                if (is_document && seen.insert(body[name].get<std::string>()).second)
+                    (name[0] == 'i' ? invoices_ : notes_).push_back(body[name].get<std::string>());
+            }
+        }
+    }
+
+private:
+    // Ours may come earlier than the recorded ones, but in the same order.
+    void meet_documents()
+    {
+        std::size_t notes = 0;
+        std::size_t invoices = 0;
+        for (const auto& document : host_.world().payments().all_documents()) {
+            const bool is_invoice = document.kind == devnet::DocumentKind::invoice;
+            auto& place = is_invoice ? invoices : notes;
+            const auto& expected = is_invoice ? invoices_ : notes_;
+            if (place < expected.size())
+                comparison_.learn(expected[place], document.id);
+            ++place;
+        }
+    }
+
+    http::Request request_of(const Json& row) const
+    {
+        http::Request request(
+            method_of(row.at("method").get<std::string>()),
+            comparison_.translated(row.at("target").get<std::string>()));
+        request.set_limit(std::chrono::minutes(5));
+        if (row.contains("sent") || row.contains("sent_text")) {
+            const auto body = row.contains("sent") ? spaced(row["sent"]) : row["sent_text"].get<std::string>();
+            request.set_body(comparison_.translated(body), row.value("sent_type", "application/json"));
+        }
+        if (row.contains("sent_type") && row["sent_type"] == "")
+            request.headers().remove("Content-Type");
+        if (row.contains("events"))
+            request.headers().set("X-Requestor-Events", row["events"].get<std::string>());
+        request.headers().set("Authorization", std::string("Bearer ") + app_key);
+        return request;
+    }
+
+    std::optional<std::string> difference_of(const Json& row, const http::Response& response)
+    {
+        if (row.at("status") != response.status())
+            return "status " + std::to_string(response.status()) + " " + response.body().substr(0, 200) +
+                   ", recorded " + row.at("status").dump() + " " + row.value("body", Json()).dump().substr(0, 200);
+        const auto type = response.headers().get("Content-Type");
+        const auto recorded_type = row.value("type", std::string());
+        if (std::string(type.value_or("")) != recorded_type)
+            return "type " + std::string(type.value_or("none")) + ", recorded " + recorded_type;
+        if (response.headers().get("vary").has_value() != row.at("vary").get<bool>())
+            return "vary is different";
+        if (!row.contains("body"))
+            return response.body().empty() ? std::nullopt
+                                           : std::optional<std::string>("has a body: " + response.body());
+        auto ours = Json::parse(response.body(), nullptr, false);
+        if (ours.is_discarded())
+            ours = response.body();
+        return comparison_.compare(nlohmann::json(row["body"]), nlohmann::json(ours));
+    }
+
+    devnet::Host host_;
+    std::shared_ptr<devnet::RestFace> face_;
+    std::shared_ptr<http::Transport> transport_;
+    Comparison comparison_;
+    ScriptedProvider provider_;
+    Instant began_;
+    devnet::InProcessPort port_;
+    std::unique_ptr<provider::Agent> agent_;
+    TaskGroup agents_;
+    std::vector<std::string> notes_;
+    std::vector<std::string> invoices_;
+};
+
+Task<>
+play(VirtualTime& time, const Recording& recording, const std::string& name, ProviderPart part, Replayed& replayed)
+{
+    const auto executor = co_await boost::asio::this_coro::executor;
+    Session session(executor, time, name, part);
+    if (part == ProviderPart::agent)
+        session.expect_documents(recording.rows);
+    TaskGroup group(executor);
+    for (const auto& row : recording.rows) {
+        group.spawn(std::to_string(row.at("n").get<int>()), [&session, &row, &replayed] {
+            return session.exchange(row, replayed);
+        });
+    }
+    co_await group.join();
+    co_await session.stop();
+}
+
+} // namespace
+
+Replayed replay(const std::string& name, ProviderPart part)
+{
+    const auto recording = load(name);
+    boost::asio::io_context context(1);
+    VirtualTime time(recording.start);
+    Replayed replayed;
+    std::exception_ptr failure;
+    bool done = false;
+    boost::asio::co_spawn(
+        context, play(time, recording, name, part, replayed), [&failure, &done](std::exception_ptr error) {
+            failure = error;
+            done = true;
+        });
+    while (!done) {
+        context.restart();
+        context.poll();
+        if (failure)
+            std::rethrow_exception(failure);
+        if (!done && !time.advance_to_next())
+            throw std::runtime_error("the replay of " + name + " hangs");
+    }
+    return replayed;
+}
+
+std::vector<std::string> take_deviations(const std::string& name, Replayed& replayed)
+{
+    auto data = open_data("deviations.json");
+    const auto all = Json::parse(data);
+    std::vector<std::string> unused;
+    for (const auto& [numbers, reason] : all.at(name).items()) {
+        bool used = false;
+        std::erase_if(replayed.differences, [&used, start = numbers + " "](const std::string& line) {
+            const bool fits = line.starts_with(start);
+            used = used || fits;
+            return fits;
+        });
+        if (!used)
+            unused.push_back(numbers + ": " + reason.get<std::string>());
+    }
+    return unused;
+}
+
+} // namespace golem::test
