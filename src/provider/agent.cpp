@@ -151,32 +151,38 @@ void Agent::note_failure(std::string_view what, const std::exception_ptr& failur
     log_.warning("could not ", what, ": ", golem::describe(failure));
 }
 
-Task<bool> Agent::attempt(std::string_view what, Task<> call)
+Task<Agent::Outcome> Agent::call(std::string_view what, Task<> task)
 {
     std::exception_ptr failure;
     try {
         const bool in_time =
-            co_await with_timeout(time_, call_limit, std::move(call), "a call of the provider's daemon");
+            co_await with_timeout(time_, call_limit, std::move(task), "a call of the provider's daemon");
         if (in_time)
-            co_return true;
+            co_return Outcome::done;
         log_.warning("could not ", what, ": no answer in time");
-        co_return false;
+        co_return Outcome::unknown;
     } catch (...) {
         failure = std::current_exception();
     }
     note_failure(what, failure);
-    co_return false;
+    co_return Outcome::failed;
 }
 
-Task<bool> Agent::insist(std::string_view what, std::function<Task<>()> call)
+Task<bool> Agent::attempt(std::string_view what, Task<> task)
+{
+    const auto outcome = co_await call(what, std::move(task));
+    co_return outcome == Outcome::done;
+}
+
+Task<bool> Agent::insist(std::string_view what, std::function<Task<>()> make)
 {
     for (int i = 0; i < attempts; ++i) {
         if (i > 0)
             co_await time_.sleep_for(retry_delay, "a repeated call of the provider's daemon");
-        auto task = call();
-        const bool done = co_await attempt(what, std::move(task));
-        if (done)
-            co_return true;
+        auto task = make();
+        const auto outcome = co_await call(what, std::move(task));
+        if (outcome != Outcome::failed)
+            co_return outcome == Outcome::done;
     }
     co_return false;
 }

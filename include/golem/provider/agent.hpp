@@ -103,10 +103,13 @@ private:
     Task<> send_invoice(std::shared_ptr<Deal> deal);
     Task<> leave();
 
-    // A call of the port with a limit; false if it failed, which is logged.
-    Task<bool> attempt(std::string_view what, Task<> call);
-    // The same, repeated some times.
-    Task<bool> insist(std::string_view what, std::function<Task<>()> call);
+    enum class Outcome { done, failed, unknown };
+    // A call of the port with a limit; what goes wrong is logged.
+    Task<Outcome> call(std::string_view what, Task<> task);
+    // The same; false if it failed or nobody knows.
+    Task<bool> attempt(std::string_view what, Task<> task);
+    // The same, repeated some times if it failed; once it may have taken effect, no more.
+    Task<bool> insist(std::string_view what, std::function<Task<>()> make);
     // Logs a failure; passes cancellation on.
     void note_failure(std::string_view what, const std::exception_ptr& failure) const;
 
