@@ -1,10 +1,11 @@
 // A devnet on a thread of its own, for programs that find no daemon.
 #include <golem/devnet/devnet.hpp>
 
+#include <golem/core/error.hpp>
 #include <golem/core/real_time.hpp>
+#include <golem/core/task_group.hpp>
 #include <golem/provider/process_runtime.hpp>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
@@ -29,12 +30,7 @@ public:
                 provider.name += "-" + std::to_string(number);
             devnet_.add_provider(provider, runtimes);
         }
-        boost::asio::co_spawn(
-            context_, [this] { return devnet_.run(); },
-            [](std::exception_ptr failure) {
-                if (failure)
-                    std::fprintf(stderr, "golem-devnet: %s\n", describe(failure).c_str());
-            });
+        tasks_.spawn("the embedded devnet", [this] { return devnet_.run(); });
         thread_ = std::thread([this] { context_.run(); });
     }
 
@@ -54,6 +50,9 @@ private:
     RealTime time_;
     boost::asio::io_context context_{1};
     Devnet devnet_;
+    TaskGroup tasks_{context_.get_executor(), [](const std::string& name, std::exception_ptr failure) {
+                         std::fprintf(stderr, "%s failed: %s\n", name.c_str(), describe(failure).c_str());
+                     }};
     std::thread thread_;
 };
 

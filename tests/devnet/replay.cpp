@@ -11,7 +11,6 @@
 #include <tests/devnet/comparison.hpp>
 #include <tests/devnet/scripted_provider.hpp>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <fstream>
@@ -289,20 +288,16 @@ Replayed replay(const std::string& name, ProviderPart part)
     VirtualTime time(recording.start);
     Replayed replayed;
     std::exception_ptr failure;
-    bool done = false;
-    boost::asio::co_spawn(
-        context, play(time, recording, name, part, replayed), [&failure, &done](std::exception_ptr error) {
-            failure = error;
-            done = true;
-        });
-    while (!done) {
+    TaskGroup group(context.get_executor(), [&failure](const std::string&, std::exception_ptr error) { failure = error; });
+    group.spawn("replay", [&] { return play(time, recording, name, part, replayed); });
+    while (group.size() > 0) {
         context.restart();
         context.poll();
-        if (failure)
-            std::rethrow_exception(failure);
-        if (!done && !time.advance_to_next())
+        if (group.size() > 0 && !time.advance_to_next())
             throw std::runtime_error("the replay of " + name + " hangs");
     }
+    if (failure)
+        std::rethrow_exception(failure);
     return replayed;
 }
 

@@ -1,0 +1,169 @@
+// golem-devnet: the whole Golem Network behind a loopback port.
+#include <devnet/config.hpp>
+
+#include <golem/core/error.hpp>
+#include <golem/core/real_time.hpp>
+#include <golem/core/task_group.hpp>
+#include <golem/devnet/devnet.hpp>
+#include <golem/http/server.hpp>
+#include <golem/provider/process_runtime.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+namespace {
+
+using namespace golem;
+
+struct Arguments {
+    std::uint16_t port = 7465;
+    std::string app_key;
+    std::vector<std::string> names;
+    int providers = 2;
+    std::string config;
+    provider::ProviderOptions provider;
+    devnet::DevnetOptions devnet;
+    double latency = 0;
+    std::string funds = "1000";
+    bool verbose = false;
+};
+
+void define(CLI::App& app, Arguments& arguments)
+{
+    app.add_option("--port", arguments.port, "Port on 127.0.0.1; 0 lets the system choose")->capture_default_str();
+    app.add_option("--app-key", arguments.app_key, "The key that requestors send; any text")
+        ->envname("YAGNA_AUTOCONF_APPKEY");
+    app.add_option("--provider", arguments.names, "Name of a provider; may be repeated");
+    app.add_option("--providers", arguments.providers, "How many providers, if no names are given")
+        ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+    app.add_option("--config", arguments.config, "File with providers: {\"providers\": [{\"name\": …, \"cpu_price\": …}]}")
+        ->check(CLI::ExistingFile);
+    app.add_option("--subnet", arguments.provider.subnet, "Subnet of the providers")->envname("YAGNA_SUBNET")->capture_default_str();
+    app.add_option("--price-cpu", arguments.provider.cpu_price, "GLM for a second of a processor")->check(CLI::NonNegativeNumber);
+    app.add_option("--price-duration", arguments.provider.duration_price, "GLM for a second of an activity")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--price-start", arguments.provider.start_price, "GLM for each activity")->check(CLI::NonNegativeNumber);
+    app.add_option("--capacity", arguments.provider.capacity, "Agreements of a provider at one time")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app.add_option("--latency", arguments.latency, "Seconds added to every answer")->check(CLI::Range(0.0, 60.0));
+    app.add_option("--funds", arguments.funds, "GLM that the requestor has on each platform")->capture_default_str();
+    app.add_option("--seed", arguments.devnet.seed, "Ids and the order of proposals follow from it")->capture_default_str();
+    const std::map<std::string, devnet::Wording> wordings = {
+        {"hybrid", devnet::Wording::hybrid}, {"central", devnet::Wording::central}};
+    app.add_option("--wording", arguments.devnet.wording, "Error texts as on a hybrid net (default) or a central one")
+        ->transform(CLI::CheckedTransformer(wordings));
+    app.add_flag("--verbose", arguments.verbose, "Log what happens");
+}
+
+std::vector<provider::ProviderOptions> providers_of(const Arguments& arguments)
+{
+    if (!arguments.config.empty()) {
+        std::ifstream file(arguments.config);
+        std::ostringstream text;
+        text << file.rdbuf();
+        return devnet::read_providers(text.str(), arguments.provider);
+    }
+    std::vector<provider::ProviderOptions> providers;
+    for (int number = 0; arguments.names.empty() && number < arguments.providers; ++number) {
+        providers.push_back(arguments.provider);
+        providers.back().name = "provider-" + std::to_string(number + 1);
+    }
+    for (const auto& name : arguments.names) {
+        providers.push_back(arguments.provider);
+        providers.back().name = name;
+    }
+    return providers;
+}
+
+Task<> wait_for_signal(boost::asio::signal_set& signals, devnet::Devnet& net, http::Server& server)
+{
+    auto wait = signals.async_wait(boost::asio::use_awaitable);
+    co_await std::move(wait);
+    net.stop();
+    server.close();
+}
+
+void announce(const Arguments& arguments, const http::Server& server, std::size_t providers)
+{
+    std::printf("export YAGNA_API_URL=http://127.0.0.1:%u\n", static_cast<unsigned>(server.port()));
+    std::printf("export YAGNA_APPKEY=%s\n", arguments.app_key.c_str());
+    std::printf("export YAGNA_SUBNET=%s\n", arguments.provider.subnet.c_str());
+    std::printf(
+        "# %zu provider%s; commands are executed as the current user on this machine, without isolation\n", providers,
+        providers == 1 ? "" : "s");
+    std::fflush(stdout);
+}
+
+int serve(Arguments& arguments)
+{
+    if (arguments.app_key.empty())
+        throw Error(
+            Errc::invalid_input, "start the devnet",
+            "there is no app key: give one with --app-key or YAGNA_AUTOCONF_APPKEY; whoever knows it can execute commands "
+            "on this machine");
+    arguments.devnet.app_keys = {arguments.app_key};
+    arguments.devnet.payments.funds = Amount::parse(arguments.funds);
+    arguments.devnet.latency = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(arguments.latency));
+    LogOptions log_options;
+    log_options.level = arguments.verbose ? LogLevel::debug : LogLevel::warning;
+    log_options.to_stderr = true;
+    const auto log = make_logger(log_options);
+
+    RealTime time;
+    boost::asio::io_context context(1);
+    const auto executor = context.get_executor();
+    devnet::Devnet net(executor, time, arguments.devnet, log);
+    const auto providers = providers_of(arguments);
+    const auto runtimes = provider::make_process_runtime(executor, time, provider::ProcessRuntimeOptions());
+    for (const auto& provider : providers)
+        net.add_provider(provider, runtimes);
+
+    http::ServerOptions server_options;
+    server_options.port = arguments.port;
+    http::Server server(executor, time, net.rest_face(), server_options, log);
+    announce(arguments, server, providers.size());
+
+    boost::asio::signal_set signals(context, SIGINT, SIGTERM);
+    std::exception_ptr failure;
+    TaskGroup tasks(executor, [&](const std::string&, std::exception_ptr error) {
+        if (!failure)
+            failure = error;
+        // What is left has to end, too.
+        net.stop();
+        server.close();
+        signals.cancel();
+    });
+    tasks.spawn("signals", [&] { return wait_for_signal(signals, net, server); });
+    tasks.spawn("devnet", [&] { return net.run(); });
+    tasks.spawn("server", [&] { return server.run(); });
+    context.run();
+    if (failure)
+        std::rethrow_exception(failure);
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    CLI::App app("The whole Golem Network on this machine: a daemon on a loopback port and providers that really execute "
+                 "commands, as the current user.");
+    Arguments arguments;
+    define(app, arguments);
+    CLI11_PARSE(app, argc, argv);
+    try {
+        return serve(arguments);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "golem-devnet: %s\n", error.what());
+        return 1;
+    }
+}
