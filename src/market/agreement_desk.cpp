@@ -56,45 +56,102 @@ bool is_not_found(const std::exception_ptr& failure)
 
 } // namespace
 
+yagna::Agreement SigningCase::to_agreement(Timestamp approved) const
+{
+    yagna::Agreement made;
+    made.id = agreement;
+    made.state = yagna::AgreementState::approved;
+    made.demand_id = demand;
+    made.demand = ours;
+    made.provider = provider;
+    made.offer = theirs;
+    made.timestamp = created;
+    made.valid_to = valid_to;
+    made.approved = approved;
+    made.app_session = app_session;
+    return made;
+}
+
 AgreementDesk::AgreementDesk(
     const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-    std::string app_session, Duration approval_limit)
+    std::string app_session, Duration approval_limit, AgreementFeed& feed, Market::Unwanted unwanted)
     : executor_(executor), time_(time), client_(client), random_(std::move(random)), log_(std::move(log)),
-      app_session_(std::move(app_session)), approval_limit_(approval_limit)
+      app_session_(std::move(app_session)), approval_limit_(approval_limit), feed_(feed), unwanted_(std::move(unwanted))
 {
 }
 
 Backoff AgreementDesk::backoff() { return Backoff(ending_policy(), Random(random_.next())); }
 
-Task<bool> AgreementDesk::sign(SigningCase& signing)
+Task<bool> AgreementDesk::sign(const std::shared_ptr<SigningCase>& signing)
 {
-    const bool created = co_await create(signing);
+    const bool created = co_await create(*signing);
     if (!created)
         co_return false;
-    if (signing.withdrawn.is_set()) {
-        signing.why_not = "nobody waits for it any more";
+    if (signing->withdrawn.is_set()) {
+        signing->why_not = "nobody waits for it any more";
         co_return false; // The provider knows nothing of it yet.
     }
 
-    const auto& id = signing.agreement;
-    unowned_[id] = "agreement " + id + " with " + signing.provider + " was proposed; its end is not known";
-    const bool confirmed = co_await confirm(signing);
+    const auto& id = signing->agreement;
+    unowned_[id] = "agreement " + id + " with " + signing->provider + " was proposed; its end is not known";
+    // Before confirming: the approval may be faster than the answer.
+    listen(signing);
+    const bool confirmed = co_await confirm(*signing);
     if (!confirmed) {
+        feed_.forget(id);
         unowned_.erase(id);
         co_return false;
     }
     proposed_.erase(id);
-    const auto approval = co_await await_approval(signing);
-    switch (approval) {
+    co_await await_decision(*signing);
+    // From now on the feed keeps what comes for the agreement's owner.
+    feed_.forget(id);
+    const bool approved = co_await conclude(*signing);
+    co_return approved;
+}
+
+// The feed asks for all agreements at once; a `wait` of each would be a request more.
+void AgreementDesk::listen(const std::shared_ptr<SigningCase>& signing)
+{
+    feed_.listen(signing->agreement, [weak = std::weak_ptr(signing)](const yagna::AgreementEvent& event) {
+        const auto waiting = weak.lock();
+        if (!waiting || waiting->decided.is_set())
+            return;
+        using Kind = yagna::AgreementEvent::Kind;
+        const auto& words = event.reason ? event.reason->message() : std::string();
+        switch (event.kind) {
+        case Kind::approved: waiting->approval = yagna::Approval::approved; break;
+        case Kind::rejected: waiting->approval = yagna::Approval::rejected; break;
+        case Kind::cancelled: waiting->approval = yagna::Approval::cancelled; break;
+        case Kind::terminated: waiting->approval = yagna::Approval::terminated; break;
+        case Kind::other: return;
+        }
+        waiting->why_not = words;
+        waiting->decided.set();
+    });
+}
+
+Task<> AgreementDesk::await_decision(SigningCase& signing)
+{
+    auto decision = signing.decided.wait();
+    auto withdrawal = signing.withdrawn.wait();
+    auto limit = time_.sleep_for(approval_limit_, "approval of an agreement");
+    co_await first_of(std::move(decision), std::move(withdrawal), std::move(limit));
+}
+
+Task<bool> AgreementDesk::conclude(SigningCase& signing)
+{
+    const auto because = signing.why_not.empty() ? "" : ": " + signing.why_not;
+    switch (signing.approval) {
     case yagna::Approval::approved: co_return true;
-    case yagna::Approval::rejected: signing.why_not = "the provider refused the agreement"; break;
-    case yagna::Approval::cancelled: signing.why_not = "the agreement was cancelled"; break;
+    case yagna::Approval::rejected: signing.why_not = "the provider refused the agreement" + because; break;
+    case yagna::Approval::cancelled: signing.why_not = "the agreement was cancelled" + because; break;
     case yagna::Approval::expired: signing.why_not = "the agreement expired before it was approved"; break;
-    case yagna::Approval::terminated: signing.why_not = "the agreement was terminated at once"; break;
+    case yagna::Approval::terminated: signing.why_not = "the agreement was terminated at once" + because; break;
     case yagna::Approval::undecided: {
         signing.why_not =
             signing.withdrawn.is_set() ? "nobody waits for it any more" : "the provider did not approve in time";
-        const auto cancelled = co_await cancel(id, signing.why_not);
+        const auto cancelled = co_await cancel(signing.agreement, signing.why_not);
         if (cancelled == Cancelled::approved)
             co_return true;
         if (cancelled == Cancelled::unknown)
@@ -102,7 +159,7 @@ Task<bool> AgreementDesk::sign(SigningCase& signing)
         break;
     }
     }
-    unowned_.erase(id);
+    unowned_.erase(signing.agreement);
     co_return false;
 }
 
@@ -175,38 +232,6 @@ Task<bool> AgreementDesk::confirm(SigningCase& signing)
     co_return state != yagna::AgreementState::proposal;
 }
 
-Task<yagna::Approval> AgreementDesk::await_approval(SigningCase& signing)
-{
-    const auto deadline = time_.deadline(approval_limit_);
-    auto pause = backoff();
-    while (!signing.withdrawn.is_set() && time_.now() < deadline) {
-        std::optional<yagna::Approval> answer;
-        auto question = ask_approval(signing.agreement, deadline - time_.now(), answer);
-        auto withdrawal = signing.withdrawn.wait();
-        co_await first_of(std::move(question), std::move(withdrawal));
-        if (answer && *answer != yagna::Approval::undecided)
-            co_return *answer;
-        if (!answer && !signing.withdrawn.is_set()) {
-            auto sleep = time_.sleep_for(pause.next(), "before asking for an approval again");
-            auto interruption = signing.withdrawn.wait();
-            co_await first_of(std::move(sleep), std::move(interruption));
-        }
-    }
-    co_return yagna::Approval::undecided;
-}
-
-Task<>
-AgreementDesk::ask_approval(const yagna::AgreementId& agreement, Duration wait, std::optional<yagna::Approval>& answer)
-{
-    try {
-        answer = co_await client_.market().wait_for_approval(agreement, wait);
-    } catch (...) {
-        const auto failure = std::current_exception();
-        if (!is_cancelled(failure))
-            log_.info("could not ask for the approval of agreement ", agreement, ": ", describe(failure));
-    }
-}
-
 Task<AgreementDesk::Cancelled> AgreementDesk::cancel(const yagna::AgreementId& agreement, std::string_view why)
 {
     const yagna::Reason reason(std::string(why), "golem.requestor.code", "Cancelled");
@@ -237,8 +262,10 @@ Task<AgreementDesk::Cancelled> AgreementDesk::cancel(const yagna::AgreementId& a
     }
 }
 
-Task<> AgreementDesk::terminate(const yagna::AgreementId& agreement)
+Task<> AgreementDesk::terminate(const yagna::Agreement& agreement)
 {
+    if (unwanted_)
+        unwanted_(agreement);
     const yagna::Reason reason("No longer needed", "golem.requestor.code", "Cancelled");
     const auto deadline = time_.deadline(ending_limit);
     auto pause = backoff();
@@ -246,18 +273,18 @@ Task<> AgreementDesk::terminate(const yagna::AgreementId& agreement)
         std::exception_ptr failure;
         try {
             // Approved it was: whatever the answer, it is over.
-            co_await client_.market().terminate(agreement, reason, ending_attempt);
+            co_await client_.market().terminate(agreement.id, reason, ending_attempt);
         } catch (...) {
             failure = std::current_exception();
         }
         if (failure && is_cancelled(failure))
             std::rethrow_exception(failure);
         if (!failure || is_not_found(failure)) {
-            unowned_.erase(agreement);
+            unowned_.erase(agreement.id);
             co_return;
         }
         if (time_.now() >= deadline) {
-            log_.error("agreement ", agreement, " could not be terminated: ", describe(failure));
+            log_.error("agreement ", agreement.id, " could not be terminated: ", describe(failure));
             co_return;
         }
         co_await time_.sleep_for(pause.next(), "before terminating an agreement again");

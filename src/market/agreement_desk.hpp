@@ -6,6 +6,7 @@
 #include <golem/core/retry.hpp>
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/market/market.hpp>
 #include <golem/yagna/client.hpp>
 
 #include <map>
@@ -20,7 +21,10 @@ namespace golem::detail {
 
 /// One agreement on its way.
 struct SigningCase {
-    explicit SigningCase(const Executor& executor) : withdrawn(executor) {}
+    explicit SigningCase(const Executor& executor) : withdrawn(executor), decided(executor) {}
+
+    /// What was negotiated, as far as we know it without asking.
+    yagna::Agreement to_agreement(Timestamp approved) const;
 
     yagna::ProposalId draft;
     yagna::DemandId demand;
@@ -35,6 +39,9 @@ struct SigningCase {
     std::string app_session;
     Timestamp created{};
     Timestamp valid_to{};
+    /// Set with `approval`.
+    Event decided;
+    yagna::Approval approval = yagna::Approval::undecided;
     /// Why it came to nothing.
     std::string why_not;
 };
@@ -44,14 +51,14 @@ class AgreementDesk {
 public:
     AgreementDesk(
         const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-        std::string app_session, Duration approval_limit);
+        std::string app_session, Duration approval_limit, AgreementFeed& feed, Market::Unwanted unwanted);
 
     /// True: approved, and the caller must call handed_over() or terminate(). False: nothing is left of it, save what
     /// left_over() lists.
-    Task<bool> sign(SigningCase& signing);
+    Task<bool> sign(const std::shared_ptr<SigningCase>& signing);
     void handed_over(const yagna::AgreementId& agreement) { unowned_.erase(agreement); }
     /// Ends an approved agreement that nobody needs.
-    Task<> terminate(const yagna::AgreementId& agreement);
+    Task<> terminate(const yagna::Agreement& agreement);
 
     /// Agreements that may be in force without an owner, one line each.
     std::vector<std::string> left_over() const;
@@ -62,8 +69,9 @@ private:
     Task<bool> create(SigningCase& signing);
     Task<bool> find_created(SigningCase& signing);
     Task<bool> confirm(SigningCase& signing);
-    Task<yagna::Approval> await_approval(SigningCase& signing);
-    Task<> ask_approval(const yagna::AgreementId& agreement, Duration wait, std::optional<yagna::Approval>& answer);
+    void listen(const std::shared_ptr<SigningCase>& signing);
+    Task<> await_decision(SigningCase& signing);
+    Task<bool> conclude(SigningCase& signing);
     Task<Cancelled> cancel(const yagna::AgreementId& agreement, std::string_view why);
     Task<std::optional<yagna::AgreementState>> read_state(const yagna::AgreementId& agreement);
     Backoff backoff();
@@ -75,6 +83,8 @@ private:
     Logger log_;
     std::string app_session_;
     Duration approval_limit_;
+    AgreementFeed& feed_;
+    Market::Unwanted unwanted_;
     std::map<yagna::AgreementId, std::string> unowned_; // With what is known of them.
     std::set<yagna::AgreementId> proposed_;             // Created here and not confirmed.
 };

@@ -1,8 +1,6 @@
 #include <golem/market/market.hpp>
 
 #include <golem/core/error.hpp>
-#include <golem/core/event.hpp>
-#include <golem/core/race.hpp>
 #include <golem/core/retry.hpp>
 #include <golem/core/shield.hpp>
 #include <golem/core/task_group.hpp>
@@ -32,9 +30,8 @@ public:
     Implementation(
         const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, std::string app_session,
         Duration poll)
-        : executor_(executor), time_(time), client_(client), log_(log.with_tag("agreement events")),
-          app_session_(std::move(app_session)), poll_(poll),
-          tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
+        : time_(time), client_(client), log_(log.with_tag("agreement events")), app_session_(std::move(app_session)),
+          poll_(poll), tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
               log_.error("the task \"", name, "\" failed: ", describe(failure));
           })
     {
@@ -50,24 +47,16 @@ public:
                 tasks_.spawn("tell an earlier event", [this, event] { return tell_later(event); });
         }
         std::erase_if(kept_, [&](const auto& event) { return event.agreement == agreement; });
-        if (!stop_) {
-            stop_ = std::make_shared<Event>(executor_);
-            tasks_.spawn("poll", [this, stop = stop_] { return run(stop); });
-        }
+        if (!std::exchange(polling_, true))
+            tasks_.spawn("poll", [this] { return run(); });
     }
 
-    void forget(const yagna::AgreementId& agreement)
-    {
-        listeners_.erase(agreement);
-        if (listeners_.empty())
-            stop();
-    }
+    void forget(const yagna::AgreementId& agreement) { listeners_.erase(agreement); }
 
     Task<> close()
     {
         closed_ = true;
         listeners_.clear();
-        stop();
         tasks_.cancel();
         co_await tasks_.join();
     }
@@ -79,24 +68,14 @@ private:
         bool told_the_end = false;
     };
 
-    void stop()
-    {
-        if (stop_)
-            stop_->set();
-        stop_.reset();
-    }
-
-    Task<> run(std::shared_ptr<Event> stop)
+    Task<> run()
     {
         Backoff pause(RetryPolicy(), Random(1)); // One feed to a manager: nobody to fall out of step with.
         int failures = 0;
-        while (!stop->is_set()) {
+        // A poll that is under way is not withdrawn when the last listener goes: the next one needs it.
+        while (!listeners_.empty()) {
             std::exception_ptr failure;
-            auto question = poll_once(failure);
-            auto end = stop->wait();
-            co_await first_of(std::move(question), std::move(end));
-            if (stop->is_set())
-                co_return;
+            co_await poll_once(failure);
             if (!failure) {
                 if (failures >= noteworthy_failures)
                     log_.info("events come again");
@@ -106,10 +85,9 @@ private:
             }
             if (++failures == noteworthy_failures)
                 log_.warning("no events for the third time, going on asking: ", describe(failure));
-            auto sleep = time_.sleep_for(pause.next(), "before asking for agreement events again");
-            auto interruption = stop->wait();
-            co_await first_of(std::move(sleep), std::move(interruption));
+            co_await time_.sleep_for(pause.next(), "before asking for agreement events again");
         }
+        polling_ = false;
     }
 
     Task<> poll_once(std::exception_ptr& failure)
@@ -119,8 +97,9 @@ private:
             events = co_await client_.market().agreement_events(cursor_, app_session_, poll_, page);
         } catch (...) {
             failure = std::current_exception();
-            co_return;
         }
+        if (failure && is_cancelled(failure))
+            std::rethrow_exception(failure);
         for (const auto& event : events) {
             cursor_ = event.cursor;
             tell(event);
@@ -154,7 +133,6 @@ private:
         }
     }
 
-    Executor executor_;
     TimeSource& time_;
     yagna::Client& client_;
     Logger log_;
@@ -163,7 +141,7 @@ private:
     yagna::Cursor cursor_;
     std::map<yagna::AgreementId, std::shared_ptr<Entry>> listeners_;
     std::deque<yagna::AgreementEvent> kept_;
-    std::shared_ptr<Event> stop_;
+    bool polling_ = false;
     bool closed_ = false;
     TaskGroup tasks_;
 };

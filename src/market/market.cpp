@@ -59,10 +59,12 @@ class Market::Implementation {
 public:
     Implementation(
         const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-        const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter)
+        const MarketOptions& options, std::string app_session, AgreementFeed& feed, Terms terms, Reporter reporter,
+        Unwanted unwanted)
         : log_(log.with_tag("market")), terms_(std::move(terms)),
           desk_(
-              executor, time, client, random.sub_stream("desk"), log_, std::move(app_session), options.approval_limit),
+              executor, time, client, random.sub_stream("desk"), log_, std::move(app_session), options.approval_limit,
+              feed, std::move(unwanted)),
           terms_done_(executor), tasks_(
                                      executor,
                                      [this](const std::string& name, std::exception_ptr failure) {
@@ -98,12 +100,13 @@ public:
         } catch (...) {
             interruption = std::current_exception();
         }
+        if (waiter.failure)
+            std::rethrow_exception(waiter.failure);
         if (interruption) {
             pool->withdraw(waiter);
             std::rethrow_exception(interruption);
         }
-        if (waiter.failure)
-            std::rethrow_exception(waiter.failure);
+        desk_.handed_over(waiter.agreement->id);
         co_return *waiter.agreement;
     }
 
@@ -244,10 +247,11 @@ private:
 
 Market::Market(
     const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-    const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter)
+    const MarketOptions& options, std::string app_session, AgreementFeed& feed, Terms terms, Reporter reporter,
+    Unwanted unwanted)
     : implementation_(std::make_unique<Implementation>(
-          executor, time, client, std::move(random), std::move(log), options, std::move(app_session), std::move(terms),
-          std::move(reporter)))
+          executor, time, client, std::move(random), std::move(log), options, std::move(app_session), feed,
+          std::move(terms), std::move(reporter), std::move(unwanted)))
 {
 }
 

@@ -70,8 +70,8 @@ void MarketPool::withdraw(Waiter& waiter)
     std::erase(waiters_, &waiter);
     negotiation_.order_withdrawn(waiter.number);
     if (waiter.agreement) {
-        const auto id = waiter.agreement->id;
-        spawn("terminate agreement", [this, id] { return shared_.desk.terminate(id); });
+        const auto agreement = std::make_shared<yagna::Agreement>(*waiter.agreement);
+        spawn("terminate agreement", [this, agreement] { return shared_.desk.terminate(*agreement); });
     }
     decide();
 }
@@ -384,9 +384,13 @@ void MarketPool::handle_offer(Demand& demand, const yagna::Proposal& offer)
     if (reading.facts) {
         refusal = above_caps(*reading.facts, shared_.options.caps).value_or(std::string());
         if (refusal.empty()) {
-            score = shared_.options.strategy(*reading.facts);
-            if (!score)
-                refusal = "the strategy does not want it";
+            refusal = "the strategy does not want it";
+            // The user's code: what it throws costs this offer only.
+            try {
+                score = shared_.options.strategy(*reading.facts);
+            } catch (const std::exception& error) {
+                log_.error("the strategy failed: ", error.what());
+            }
         }
     }
     if (!score) {
@@ -456,7 +460,7 @@ Task<> MarketPool::counter(DemandPointer demand, yagna::ProposalId proposal, Dur
 
 Task<> MarketPool::sign(DemandNumber demand, std::shared_ptr<SigningCase> signing)
 {
-    const bool approved = co_await shared_.desk.sign(*signing);
+    const bool approved = co_await shared_.desk.sign(signing);
     signings_.erase(signing->draft);
     if (!approved) {
         ++report_.failed_agreements;
@@ -474,7 +478,8 @@ Task<> MarketPool::sign(DemandNumber demand, std::shared_ptr<SigningCase> signin
     }
     log_.info("agreement ", signing->agreement, " was approved when nobody needed it any more");
     decide();
-    co_await shared_.desk.terminate(signing->agreement);
+    const auto agreement = signing->to_agreement(shared_.time.utc());
+    co_await shared_.desk.terminate(agreement);
     negotiation_.agreement_ended(demand, signing->draft, shared_.time.now());
     decide();
 }
@@ -487,20 +492,8 @@ void MarketPool::hand_over(OrderNumber order, DemandNumber demand, const Signing
     waiters_.erase(place);
     report_at_ = shared_.time.deadline(shared_.options.report_after);
 
-    yagna::Agreement agreement;
-    agreement.id = signing.agreement;
-    agreement.state = yagna::AgreementState::approved;
-    agreement.demand_id = signing.demand;
-    agreement.demand = signing.ours;
-    agreement.provider = signing.provider;
-    agreement.offer = signing.theirs;
-    agreement.timestamp = signing.created;
-    agreement.valid_to = signing.valid_to;
-    agreement.approved = shared_.time.utc();
-    agreement.app_session = signing.app_session;
-
+    auto agreement = signing.to_agreement(shared_.time.utc());
     shared_.agreement_made(agreement.id, weak_from_this(), demand, signing.draft);
-    shared_.desk.handed_over(agreement.id);
     waiter->agreement = std::move(agreement);
     waiter->done.set();
 }

@@ -45,6 +45,8 @@ void check(const PaymentOptions& options)
         refuse("allocation_lifetime must be more than 0");
     if (options.poll <= Duration::zero())
         refuse("poll must be more than 0");
+    if (options.first_poll <= Duration::zero())
+        refuse("first_poll must be more than 0");
     if (options.last_invoice <= Duration::zero())
         refuse("last_invoice must be more than 0");
 }
@@ -97,7 +99,7 @@ public:
                   return client_.payment().invoice_events(cursor, app_session_, wait);
               },
               [this](const std::string& id) { return read_invoice(id); }, on_problem),
-          allocated_(executor), tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
+          allocated_(executor), one_ended_(executor), tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
               log_.error("the task \"", name, "\" failed: ", describe(failure));
           })
     {
@@ -130,8 +132,14 @@ public:
         ledger_.agreement_approved(agreement);
         if (closed_ || std::exchange(feeding_, true))
             return;
-        tasks_.spawn("debit notes", [this] { return notes_.run(); });
-        tasks_.spawn("invoices", [this] { return invoices_.run(); });
+        tasks_.spawn("debit notes", [this] { return run_notes(); });
+        tasks_.spawn("invoices", [this] { return run_invoices(); });
+    }
+
+    void agreement_ended(const yagna::AgreementId& agreement)
+    {
+        ledger_.agreement_ended(agreement);
+        one_ended_.set();
     }
 
     Task<std::vector<std::string>> close(Duration limit)
@@ -165,6 +173,21 @@ public:
     }
 
 private:
+    // No provider owes us a document at once: a poll before that would be a request for nothing.
+    Task<> run_notes()
+    {
+        auto end = one_ended_.wait();
+        co_await with_timeout(time_, options_.first_poll, std::move(end), "the first look for debit notes");
+        co_await notes_.run();
+    }
+
+    // The invoice comes when the agreement has ended.
+    Task<> run_invoices()
+    {
+        co_await one_ended_.wait();
+        co_await invoices_.run();
+    }
+
     Task<> allocate()
     {
         std::exception_ptr failure;
@@ -255,6 +278,7 @@ private:
     bool closed_ = false;
     std::vector<std::string> left_over_;
     Event allocated_;
+    Event one_ended_; // An agreement, at least.
     TaskGroup tasks_;
 };
 
@@ -281,7 +305,7 @@ void Payments::activity_created(const yagna::AgreementId& agreement, const yagna
 
 void Payments::agreement_ended(const yagna::AgreementId& agreement)
 {
-    implementation_->ledger().agreement_ended(agreement);
+    implementation_->agreement_ended(agreement);
 }
 
 Task<Bill> Payments::settle(const yagna::AgreementId& agreement) { return implementation_->ledger().settle(agreement); }

@@ -64,10 +64,14 @@ Engine::Engine(
       payments_(
           executor_, time_, client_, log_.with_tag("payment"), options_.payment, session_,
           [this](const std::string& problem) { log_.warning("payment: ", problem); }),
+      feed_(executor_, time_, client_, log_.with_tag("agreements"), session_),
       market_(
           executor_, time_, client_, random_.sub_stream("market"), log_.with_tag("market"), options_.market, session_,
-          [this] { return terms(); }, [this](const MarketReport& found) { report(found); }),
-      feed_(executor_, time_, client_, log_.with_tag("agreements"), session_),
+          feed_, [this] { return terms(); }, [this](const MarketReport& found) { report(found); },
+          [this](const yagna::Agreement& agreement) {
+              payments_.agreement_approved(agreement);
+              payments_.agreement_ended(agreement.id);
+          }),
       health_(
           executor_, time_, client_, log_.with_tag("health"), options_.health.idle_poll,
           options_.health.polls_per_minute),
@@ -272,14 +276,13 @@ Task<> Engine::close_all()
         accepting_ = false;
     }
     co_await end_services(start);
-    const auto end = start + options_.limits.close;
-    const auto left = std::max<Duration>(end - time_.now(), 1s);
+    // The market needs the feed, and may leave a last agreement to be settled.
+    auto left = left_of(start);
+    co_await close_part("the market", close_market(left), left + 1s);
+    left = left_of(start);
     TaskGroup parts(executor_);
-    const auto margin = left + 1s;
-    parts.spawn("close market", [this, left, margin] { return close_part("the market", close_market(left), margin); });
-    parts.spawn("close feed", [this, margin] { return close_part("the agreement feed", feed_.close(), margin); });
-    parts.spawn(
-        "close payments", [this, left, margin] { return close_part("payments", close_payments(left), margin); });
+    parts.spawn("close feed", [this, left] { return close_part("the agreement feed", feed_.close(), left + 1s); });
+    parts.spawn("close payments", [this, left] { return close_part("payments", close_payments(left), left + 1s); });
     co_await parts.join();
     co_await health_.close();
     client_.caller().close();
@@ -289,6 +292,12 @@ Task<> Engine::close_all()
         call_handler(std::exchange(pending_failure_, nullptr));
     closed_.set();
     replace_guests();
+}
+
+// What is left of the time for closing; at least a second, so that each part is asked.
+Duration Engine::left_of(Instant start) const
+{
+    return std::max<Duration>(start + options_.limits.close - time_.now(), 1s);
 }
 
 // Ask, wait, insist, and give up.

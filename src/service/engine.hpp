@@ -82,6 +82,7 @@ private:
     Task<PaymentTerms> terms();
     void report(const MarketReport& report);
     Task<> close_all();
+    Duration left_of(Instant start) const;
     Task<> end_services(Instant start);
     Task<> close_part(std::string name, Task<> closing, Duration limit);
     Task<> cut_off(Duration limit);
@@ -104,8 +105,8 @@ private:
     const std::string session_;
     yagna::Client client_;
     Payments payments_;
-    Market market_;
     AgreementFeed feed_;
+    Market market_;
     HealthMonitor health_;
 
     std::exception_ptr terms_failure_;

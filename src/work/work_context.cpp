@@ -55,7 +55,6 @@ Task<std::vector<CommandResult>> WorkContext::execute(const Script& script)
 
 Task<std::vector<CommandResult>> WorkContext::run_batch(const Script& script)
 {
-    std::vector<CommandResult> results;
     const auto json = script.to_json();
     yagna::BatchId batch;
     std::exception_ptr failure;
@@ -70,64 +69,46 @@ Task<std::vector<CommandResult>> WorkContext::run_batch(const Script& script)
     }
     if (hooks_.on_alive)
         hooks_.on_alive();
-    // Command after command: a poll for the whole batch sits out its time when an early command fails.
-    for (int index = 0; index < script.size(); ++index) {
-        auto done = co_await result(batch, script, index);
-        results.push_back(std::move(done));
-    }
-    co_return results;
-}
-
-Task<CommandResult> WorkContext::result(yagna::BatchId batch, const Script& script, int index)
-{
     for (;;) {
         const auto start = time_.now();
-        std::optional<CommandResult> found;
-        std::exception_ptr failure;
-        try {
-            found = co_await poll(batch, script, index, options_.poll);
-        } catch (const Error& error) {
-            // The provider did not answer in time; whether it is still there is found out elsewhere.
-            if (error.errc() != Errc::timed_out)
-                failure = std::current_exception();
+        auto results = co_await poll(batch, script);
+        if (!results.empty() && !results.back().ok) {
+            const auto index = results.back().index;
+            throw CommandError(script.describe(index), std::move(results.back()));
         }
-        if (found && !found->ok && detail::tells_end_of_activity(found->message)) {
-            Error lost(Errc::activity_lost, script.describe(index), "the activity was ended while the command ran");
-            lost.set_their_words(found->message);
-            failure = std::make_exception_ptr(std::move(lost));
-        }
-        if (failure) {
-            tell_lost(failure);
-            std::rethrow_exception(failure);
-        }
-        if (found) {
-            if (!found->ok)
-                throw CommandError(script.describe(index), std::move(*found));
-            co_return std::move(*found);
-        }
+        if (results.size() == static_cast<std::size_t>(script.size()))
+            co_return results;
         const auto spent = time_.now() - start;
         if (spent < shortest_poll)
-            co_await time_.sleep_for(shortest_poll - spent, "pause between polls for a result");
+            co_await time_.sleep_for(shortest_poll - spent, "pause between polls for results");
     }
 }
 
-Task<std::optional<CommandResult>>
-WorkContext::poll(const yagna::BatchId& batch, const Script& script, int index, Duration wait)
+// What has finished so far; the list comes even while a command runs, which proves life.
+Task<std::vector<CommandResult>> WorkContext::poll(const yagna::BatchId& batch, const Script& script)
 {
-    std::optional<CommandResult> found;
-    if (script.size() == 1) {
-        // The list, other than a single result, comes even when the command still runs: that proves life.
-        auto list = co_await client_.activity().results(activity_, batch, wait);
-        if (hooks_.on_alive)
-            hooks_.on_alive();
-        if (!list.empty())
-            found = std::move(list.front());
-    } else {
-        found = co_await client_.activity().result(activity_, batch, index, wait);
-        if (found && hooks_.on_alive)
-            hooks_.on_alive();
+    std::vector<CommandResult> results;
+    const auto wait = script.size() == 1 ? options_.poll_one : options_.poll_several;
+    bool answered = true;
+    std::exception_ptr failure;
+    try {
+        results = co_await client_.activity().results(activity_, batch, wait);
+    } catch (const Error& error) {
+        // The provider did not answer in time; whether it is still there is found out elsewhere.
+        if (error.errc() == Errc::timed_out)
+            answered = false;
+        else
+            failure = std::current_exception();
     }
-    co_return found;
+    if (!failure)
+        failure = detail::problem_of(results, script);
+    if (failure) {
+        tell_lost(failure);
+        std::rethrow_exception(failure);
+    }
+    if (hooks_.on_alive && answered)
+        hooks_.on_alive();
+    co_return results;
 }
 
 void WorkContext::tell_lost(const std::exception_ptr& failure) const

@@ -23,9 +23,11 @@ const std::string session = "test-session";
 class Rig : public DevnetRig {
 public:
     Rig(const Executor& on, VirtualTime& clock, const MarketOptions& options = MarketOptions())
-        : DevnetRig(on, clock), market(
-                                    on, clock, client, Random(1), logger, options, session, [this] { return terms(); },
-                                    [this](const MarketReport& report) { reports.push_back(report); })
+        : DevnetRig(on, clock), feed(on, clock, client, logger, session),
+          market(
+              on, clock, client, Random(1), logger, options, session, feed, [this] { return terms(); },
+              [this](const MarketReport& report) { reports.push_back(report); },
+              [this](const yagna::Agreement& agreement) { unwanted.push_back(agreement.id); })
     {
     }
 
@@ -66,6 +68,7 @@ public:
     Task<> close_all(Duration limit = 30s)
     {
         left_over = co_await market.close(limit);
+        co_await feed.close();
         background.cancel();
         co_await background.join();
         co_await close();
@@ -79,6 +82,8 @@ public:
     std::vector<std::string> progress;
     std::vector<MarketReport> reports;
     std::vector<std::string> left_over;
+    std::vector<yagna::AgreementId> unwanted;
+    AgreementFeed feed;
     Market market;
     TaskGroup background{executor};
 };
@@ -138,8 +143,9 @@ TEST_CASE("an order gets an approved agreement with few requests")
         CHECK(known.demand.properties == agreement.demand.properties);
         CHECK(known.offer.properties == agreement.offer.properties);
         CHECK(known.valid_to == std::chrono::floor<std::chrono::milliseconds>(agreement.valid_to));
-        // Allocation, decoration, demand, two polls, three counters, agreement, confirm, wait; the test's own one.
-        CHECK(rig.transport->total() - 1 <= 11);
+        // Allocation, decoration, demand, two polls, three counters, agreement, confirm, and the feed's two: one told of
+        // the approval, the other waits for what comes. The test's own one.
+        CHECK(rig.transport->total() - 1 <= 12);
 
         co_await rig.pass(10s);
         CHECK(rig.report().open_demands == 0);
@@ -418,10 +424,31 @@ TEST_CASE("an outage is waited out and told")
     });
 }
 
+TEST_CASE("a strategy that throws costs the offer, not the market")
+{
+    MarketOptions options;
+    options.strategy = [](const OfferFacts& offer) -> std::optional<double> {
+        if (offer.provider_name == "odd")
+            throw std::runtime_error("what is this?");
+        return 1.0;
+    };
+    in_devnet(
+        [](Rig& rig) -> Task<> {
+            rig.add(named("odd"));
+            co_await rig.pass(1s);
+            rig.hire();
+            co_await rig.pass(1s);
+            CHECK(rig.hired.empty());
+            rig.add(named("plain"));
+            co_await rig.pass(1s);
+            CHECK(rig.hired.size() == 1);
+        },
+        options);
+}
+
 TEST_CASE("who waits long is told why")
 {
     in_devnet([](Rig& rig) -> Task<> {
-        MarketOptions options;
         rig.hire(3h, Payload("vm").min_memory(1000));
         co_await rig.pass(65s);
         REQUIRE(rig.reports.size() == 2);
@@ -472,7 +499,8 @@ TEST_CASE("options out of range are refused by name")
     in_devnet([](Rig& rig) -> Task<> {
         const auto refused = [&rig](const MarketOptions& options) -> std::string {
             try {
-                Market market(rig.executor, rig.time, rig.client, Random(1), Logger(), options, session, {}, {});
+                Market market(
+                    rig.executor, rig.time, rig.client, Random(1), Logger(), options, session, rig.feed, {}, {}, {});
             } catch (const Error& error) {
                 return error.explanation();
             }

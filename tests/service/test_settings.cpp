@@ -74,7 +74,7 @@ TEST_CASE("wrong options are refused with member, value and range")
     CHECK(refusal([](auto& o) {
               o.health.polls_per_minute = 0;
           }) == "manager options: health.polls_per_minute is 0; it must be 1 to 60000");
-    CHECK(refusal([](auto& o) { o.work.poll = 0s; }).find("work.poll") != std::string::npos);
+    CHECK(refusal([](auto& o) { o.work.poll_one = 0s; }).find("work.poll_one") != std::string::npos);
     CHECK(refusal([](auto& o) { o.payment.network = "moon"; }).find("moon") != std::string::npos);
 }
 

@@ -75,10 +75,33 @@ struct PaymentTerms {
     yagna::DemandDecoration decoration;
 };
 
+/// One poll of the agreement events for all services of a manager (`GET /agreementEvents`, the manager's session).
+class AgreementFeed {
+public:
+    using Listener = std::function<void(const yagna::AgreementEvent&)>;
+
+    AgreementFeed(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, std::string app_session,
+        Duration poll = std::chrono::seconds(60));
+    ~AgreementFeed();
+
+    /// Starts polling with the first listener; an event that came before is told as well (the feed is a log).
+    /// The listener is called at most once with a final event (rejected, cancelled, terminated).
+    void listen(const yagna::AgreementId& agreement, Listener listener);
+    /// Polling ends after the last one. Events that come later are kept for who listens next.
+    void forget(const yagna::AgreementId& agreement);
+
+    Task<> close();
+
+private:
+    class Implementation;
+    std::unique_ptr<Implementation> implementation_;
+};
+
 /// Finds providers and signs agreements: few demands for many services (design: demands are shared by equal payloads,
 /// a demand is polled only while somebody waits, proposals are countered best first in waves).
 ///
-/// One executor. Close before destroying. Time source and client outlive it.
+/// One executor. Close before destroying, and let every hire() end. Time source and client outlive it.
 class Market {
 public:
     /// Called whenever what a waiting order should tell people has changed: "waiting for offers", "refused: …". Must
@@ -88,10 +111,15 @@ public:
     using Reporter = std::function<void(const MarketReport&)>;
     /// Makes the payment terms known; asked before the first demand, and again if it threw.
     using Terms = std::function<Task<PaymentTerms>()>;
+    /// Called with an agreement that was approved when nobody needed it any more, and was ended here: its provider will
+    /// send an invoice, if only of zero. Must not throw.
+    using Unwanted = std::function<void(const yagna::Agreement&)>;
 
+    /// `feed` tells of approvals and must outlive the market.
     Market(
         const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-        const MarketOptions& options, std::string app_session, Terms terms, Reporter reporter);
+        const MarketOptions& options, std::string app_session, AgreementFeed& feed, Terms terms, Reporter reporter,
+        Unwanted unwanted);
     ~Market();
 
     /// Completes with an approved agreement that is the caller's from then on. `order` outlives the await.
@@ -111,29 +139,6 @@ public:
     /// What could not be deleted is logged and returned.
     /// Agreements of which it is not known whether they ended are among it.
     Task<std::vector<std::string>> close(Duration limit);
-
-private:
-    class Implementation;
-    std::unique_ptr<Implementation> implementation_;
-};
-
-/// One poll of the agreement events for all services of a manager (`GET /agreementEvents`, the manager's session).
-class AgreementFeed {
-public:
-    using Listener = std::function<void(const yagna::AgreementEvent&)>;
-
-    AgreementFeed(
-        const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, std::string app_session,
-        Duration poll = std::chrono::seconds(60));
-    ~AgreementFeed();
-
-    /// Starts polling with the first listener; an event that came before is told as well (the feed is a log).
-    /// The listener is called at most once with a final event (rejected, cancelled, terminated).
-    void listen(const yagna::AgreementId& agreement, Listener listener);
-    /// Ends polling with the last one.
-    void forget(const yagna::AgreementId& agreement);
-
-    Task<> close();
 
 private:
     class Implementation;

@@ -22,6 +22,9 @@ struct PaymentOptions {
     Duration allocation_lifetime = std::chrono::hours(24) * 30;
     /// One poll of the payment events.
     Duration poll = std::chrono::seconds(60);
+    /// The first look for debit notes comes this long after the first approval, or when an agreement ends: the feed is a
+    /// log, so nothing is lost. Well below the accept timeout agreed with providers (120 s).
+    Duration first_poll = std::chrono::seconds(30);
     /// How long an ended agreement's last invoice is waited for.
     Duration last_invoice = std::chrono::seconds(30);
 };
@@ -55,7 +58,7 @@ public:
     Task<yagna::DemandDecoration> decoration();
     const std::string& platform() const noexcept;
 
-    /// From now on documents of this agreement are audited against its terms and accepted. Starts the feeds.
+    /// From now on documents of this agreement are audited against its terms and accepted.
     void agreement_approved(const yagna::Agreement& agreement);
     void activity_created(const yagna::AgreementId& agreement, const yagna::ActivityId& activity);
     /// The last note and the invoice are awaited for `last_invoice` from now.

@@ -23,8 +23,11 @@ struct ProviderFacts {
 
 /// How commands are waited for. All more than zero.
 struct WorkOptions {
-    /// One poll for the next result; a command that ends meanwhile is noticed at once.
-    Duration poll = std::chrono::seconds(60);
+    /// One poll of a batch of one command; its end is noticed at once.
+    Duration poll_one = std::chrono::seconds(60);
+    /// One poll of a batch of several: its end is noticed at once, the failure of an early command only when the poll is
+    /// over (the exe-unit waits for the last one).
+    Duration poll_several = std::chrono::seconds(5);
     /// From submission to the last result of `run` and `execute`; then Error timed_out, and the command may go on.
     Duration batch_limit = std::chrono::hours(24);
 };
@@ -83,9 +86,7 @@ private:
     }
 
     Task<std::vector<CommandResult>> run_batch(const Script& script);
-    Task<CommandResult> result(yagna::BatchId batch, const Script& script, int index);
-    Task<std::optional<CommandResult>>
-    poll(const yagna::BatchId& batch, const Script& script, int index, Duration wait);
+    Task<std::vector<CommandResult>> poll(const yagna::BatchId& batch, const Script& script);
     void tell_lost(const std::exception_ptr& failure) const;
 
     yagna::Client& client_;

@@ -1,8 +1,16 @@
 #pragma once
 
+#include <golem/core/error.hpp>
+#include <golem/work/script.hpp>
+#include <golem/yagna/activity.hpp>
+
 #include <charconv>
+#include <cstddef>
+#include <exception>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 /// What the exe-unit's words about a failed command mean: decisions without I/O.
 namespace golem::detail {
@@ -26,6 +34,25 @@ inline std::optional<int> exit_code_in(std::string_view message) noexcept
 inline bool tells_end_of_activity(std::string_view message) noexcept
 {
     return message.find("Unexpected state: StatePair(Terminated") != std::string_view::npos;
+}
+
+/// Why a list of results cannot be taken as it is; null if it can. The list of a batch begins with its first command and
+/// ends with the last one finished, which alone may have failed.
+inline std::exception_ptr problem_of(const std::vector<yagna::CommandResult>& results, const Script& script)
+{
+    const auto fail = [](Error error) { return std::make_exception_ptr(std::move(error)); };
+    if (results.size() > static_cast<std::size_t>(script.size()))
+        return fail(Error(Errc::protocol, "read results", "there are more results than commands"));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (results[i].index != static_cast<int>(i))
+            return fail(Error(Errc::protocol, "read results", "the results are not in the order of the commands"));
+    }
+    if (!results.empty() && !results.back().ok && tells_end_of_activity(results.back().message)) {
+        Error lost(Errc::activity_lost, script.describe(results.back().index), "the activity was ended while the command ran");
+        lost.set_their_words(results.back().message);
+        return fail(std::move(lost));
+    }
+    return nullptr;
 }
 
 } // namespace golem::detail
