@@ -24,7 +24,7 @@ using Options = provider::ProviderOptions;
 
 using Reader = std::function<void(const std::string& where, const Json& value, Options& into)>;
 
-Reader text(std::string Options::*member)
+Reader text(std::string Options::* member)
 {
     return [member](const std::string& where, const Json& value, Options& into) {
         if (!value.is_string())
@@ -34,17 +34,18 @@ Reader text(std::string Options::*member)
 }
 
 template <typename Number>
-Reader number(Number Options::*member)
+Reader number(Number Options::* member)
 {
     return [member](const std::string& where, const Json& value, Options& into) {
         const bool is_right = std::is_integral_v<Number> ? value.is_number_integer() : value.is_number();
         if (!is_right || value.get<double>() < 0)
-            refuse(where, value, std::is_integral_v<Number> ? "a whole number of at least 0" : "a number of at least 0");
+            refuse(
+                where, value, std::is_integral_v<Number> ? "a whole number of at least 0" : "a number of at least 0");
         into.*member = value.get<Number>();
     };
 }
 
-Reader seconds(Duration Options::*member)
+Reader seconds(Duration Options::* member)
 {
     return [member](const std::string& where, const Json& value, Options& into) {
         if (!value.is_number() || value.get<double>() < 0 || value.get<double>() > 1e9)
@@ -127,7 +128,8 @@ std::vector<Options> read_providers(std::string_view json_text, const Options& d
     try {
         json = Json::parse(json_text);
     } catch (const Json::parse_error& error) {
-        throw Error(Errc::invalid_input, "read the devnet's configuration", std::string("it is no JSON: ") + error.what());
+        throw Error(
+            Errc::invalid_input, "read the devnet's configuration", std::string("it is no JSON: ") + error.what());
     }
     if (!json.is_object() || !json.contains("providers") || !json["providers"].is_array())
         throw Error(

@@ -10,9 +10,9 @@
 
 namespace golem::devnet {
 
-/// Reads the providers of a configuration file: `{"providers": [{"name": "fast", "cpu_price": 0.0001, …}]}`. Members have
-/// the names of ProviderOptions; durations are seconds, `properties` is an object. What is missing is as in `defaults`.
-/// Throws Error (invalid_input) naming key and value of what it does not understand.
+/// Reads the providers of a configuration file: `{"providers": [{"name": "fast", "cpu_price": 0.0001, …}]}`. Members
+/// have the names of ProviderOptions; durations are seconds, `properties` is an object. What is missing is as in
+/// `defaults`. Throws Error (invalid_input) naming key and value of what it does not understand.
 std::vector<provider::ProviderOptions>
 read_providers(std::string_view json_text, const provider::ProviderOptions& defaults);
 

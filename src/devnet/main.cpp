@@ -44,19 +44,25 @@ void define(CLI::App& app, Arguments& arguments)
     app.add_option("--providers", arguments.providers, "How many providers, if no names are given")
         ->check(CLI::Range(0, 1000))
         ->capture_default_str();
-    app.add_option("--config", arguments.config, "File with providers: {\"providers\": [{\"name\": …, \"cpu_price\": …}]}")
+    app.add_option(
+           "--config", arguments.config, "File with providers: {\"providers\": [{\"name\": …, \"cpu_price\": …}]}")
         ->check(CLI::ExistingFile);
-    app.add_option("--subnet", arguments.provider.subnet, "Subnet of the providers")->envname("YAGNA_SUBNET")->capture_default_str();
-    app.add_option("--price-cpu", arguments.provider.cpu_price, "GLM for a second of a processor")->check(CLI::NonNegativeNumber);
+    app.add_option("--subnet", arguments.provider.subnet, "Subnet of the providers")
+        ->envname("YAGNA_SUBNET")
+        ->capture_default_str();
+    app.add_option("--price-cpu", arguments.provider.cpu_price, "GLM for a second of a processor")
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--price-duration", arguments.provider.duration_price, "GLM for a second of an activity")
         ->check(CLI::NonNegativeNumber);
-    app.add_option("--price-start", arguments.provider.start_price, "GLM for each activity")->check(CLI::NonNegativeNumber);
+    app.add_option("--price-start", arguments.provider.start_price, "GLM for each activity")
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--capacity", arguments.provider.capacity, "Agreements of a provider at one time")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("--latency", arguments.latency, "Seconds added to every answer")->check(CLI::Range(0.0, 60.0));
     app.add_option("--funds", arguments.funds, "GLM that the requestor has on each platform")->capture_default_str();
-    app.add_option("--seed", arguments.devnet.seed, "Ids and the order of proposals follow from it")->capture_default_str();
+    app.add_option("--seed", arguments.devnet.seed, "Ids and the order of proposals follow from it")
+        ->capture_default_str();
     const std::map<std::string, devnet::Wording> wordings = {
         {"hybrid", devnet::Wording::hybrid}, {"central", devnet::Wording::central}};
     app.add_option("--wording", arguments.devnet.wording, "Error texts as on a hybrid net (default) or a central one")
@@ -108,7 +114,8 @@ int serve(Arguments& arguments)
     if (arguments.app_key.empty())
         throw Error(
             Errc::invalid_input, "start the devnet",
-            "there is no app key: give one with --app-key or YAGNA_AUTOCONF_APPKEY; whoever knows it can execute commands "
+            "there is no app key: give one with --app-key or YAGNA_AUTOCONF_APPKEY; whoever knows it can execute "
+            "commands "
             "on this machine");
     arguments.devnet.app_keys = {arguments.app_key};
     arguments.devnet.payments.funds = Amount::parse(arguments.funds);
@@ -155,8 +162,9 @@ int serve(Arguments& arguments)
 
 int main(int argc, char** argv)
 {
-    CLI::App app("The whole Golem Network on this machine: a daemon on a loopback port and providers that really execute "
-                 "commands, as the current user.");
+    CLI::App app(
+        "The whole Golem Network on this machine: a daemon on a loopback port and providers that really execute "
+        "commands, as the current user.");
     Arguments arguments;
     define(app, arguments);
     CLI11_PARSE(app, argc, argv);

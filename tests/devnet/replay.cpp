@@ -288,7 +288,8 @@ Replayed replay(const std::string& name, ProviderPart part)
     VirtualTime time(recording.start);
     Replayed replayed;
     std::exception_ptr failure;
-    TaskGroup group(context.get_executor(), [&failure](const std::string&, std::exception_ptr error) { failure = error; });
+    TaskGroup group(
+        context.get_executor(), [&failure](const std::string&, std::exception_ptr error) { failure = error; });
     group.spawn("replay", [&] { return play(time, recording, name, part, replayed); });
     while (group.size() > 0) {
         context.restart();
