@@ -33,9 +33,9 @@ struct StatusReport {
     Timestamp since{};
 
     bool operator==(const StatusReport&) const = default;
-    friend bool operator==(const StatusReport& report, ServiceStatus status) noexcept
+    friend bool operator==(const StatusReport& report, ServiceStatus expected) noexcept
     {
-        return report.status == status;
+        return report.status == expected;
     }
 };
 
