@@ -120,9 +120,17 @@ public:
 
 using Body = std::function<Task<>(Rig&)>;
 
+/// Options with which documents are looked for at once.
+PaymentOptions watchful()
+{
+    PaymentOptions options;
+    options.first_poll = 1ms;
+    return options;
+}
+
 /// A body that does not close the payments itself has them closed at its end.
 void in_devnet(
-    const Body& body, const PaymentOptions& options = PaymentOptions(),
+    const Body& body, const PaymentOptions& options = watchful(),
     const devnet::DevnetOptions& devnet = devnet::DevnetOptions())
 {
     run_virtual([&](VirtualTime& time) -> Task<> {
@@ -247,7 +255,7 @@ TEST_CASE("accepts of one agreement never overlap, those of several do")
             CHECK(at_the_same_time);
             CHECK(rig.report().spent == Amount::from_units(3 * Rig::price(119).units()));
         },
-        PaymentOptions(), slow);
+        watchful(), slow);
 }
 
 TEST_CASE("a note that comes before its activity is known waits for it")
@@ -264,6 +272,33 @@ TEST_CASE("a note that comes before its activity is known waits for it")
         CHECK(is_paid(rig.status(note_kind)));
         CHECK(rig.problems.empty());
     });
+}
+
+TEST_CASE("the first look comes late, but nothing is lost")
+{
+    in_devnet(
+        [](Rig& rig) -> Task<> {
+            Deal deal;
+            co_await rig.deal(deal);
+            co_await rig.send_note(deal, 0);
+            co_await rig.pass(20s);
+            CHECK(rig.requests("GET /payment-api/v1/debitNoteEvents") == 0);
+            CHECK(rig.requests("GET /payment-api/v1/invoiceEvents") == 0);
+            SECTION("half a minute later")
+            {
+                co_await rig.pass(11s);
+                CHECK(is_paid(rig.status(note_kind)));
+            }
+            SECTION("at the end of an agreement")
+            {
+                rig.payments.agreement_ended(deal.agreement.id);
+                co_await rig.send_invoice(deal, Rig::price(0));
+                co_await rig.pass(1s);
+                CHECK(is_paid(rig.status(note_kind)));
+                CHECK(is_paid(rig.status(invoice_kind)));
+            }
+        },
+        PaymentOptions());
 }
 
 TEST_CASE("what was not agreed is not accepted, and said")
@@ -293,7 +328,7 @@ TEST_CASE("what was not agreed is not accepted, and said")
 
 TEST_CASE("the budget is never exceeded")
 {
-    PaymentOptions options;
+    auto options = watchful();
     options.budget = Amount::parse("0.002");
     in_devnet(
         [](Rig& rig) -> Task<> {
@@ -445,7 +480,7 @@ TEST_CASE("the allocation is made once for all who ask at the same time")
             CHECK(rig.transport->total() == 2);
             co_await group.join();
         },
-        PaymentOptions(), slow);
+        watchful(), slow);
 }
 
 TEST_CASE("who asked first may go away: the attempt belongs to all")
@@ -471,12 +506,12 @@ TEST_CASE("who asked first may go away: the attempt belongs to all")
             CHECK(answered);
             CHECK(rig.report().active_allocations == 1);
         },
-        PaymentOptions(), slow);
+        watchful(), slow);
 }
 
 TEST_CASE("an allocation that fails is told and tried again at the next call")
 {
-    PaymentOptions options;
+    auto options = watchful();
     options.budget = Amount(5000);
     in_devnet(
         [](Rig& rig) -> Task<> {
