@@ -210,7 +210,7 @@ Task<> ScriptedProvider::learn_activities(Duration wait, const Json& answer)
     for (const auto& recorded : answer.is_array() ? answer : Json::array()) {
         const bool is_creation = recorded["eventType"].contains("CreateActivity");
         const auto known = comparison_.translated(recorded["activityId"].get<std::string>());
-        if (!is_creation || known != recorded["activityId"])
+        if (!is_creation || known != recorded["activityId"].get<std::string>())
             continue;
         bool found = false;
         bool changed = true;

@@ -58,6 +58,7 @@ public:
         Json demand;
         demand["properties"]["golem.srv.comp.expiration"] = expiration;
         demand["properties"]["golem.node.debug.subnet"] = "public";
+        demand["properties"]["golem.srv.caps.multi-activity"] = true;
         demand["properties"]["golem.com.payment.chosen-platform"] = "erc20-hoodi-tglm";
         demand["properties"]["golem.com.payment.debit-notes.accept-timeout?"] = 120;
         demand["properties"]["golem.srv.comp.task_package"] =

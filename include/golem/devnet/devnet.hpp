@@ -70,7 +70,6 @@ private:
     void spawn(Provider& provider);
 
     Executor executor_;
-    TimeSource& time_;
     Logger log_;
     std::unique_ptr<Host> host_;
     std::shared_ptr<RestFace> face_;
