@@ -148,8 +148,8 @@ TEST_CASE("a log file is written, level by level, and rotated")
         log.debug("too fine");
         log.warning("with topsecret inside");
         const auto text = content(options.path);
-        CHECK_THAT(text, Catch::Contains("Z warning with *** inside\n"));
-        CHECK_THAT(text, !Catch::Contains("too fine"));
+        CHECK_THAT(text, golem::test::contains_text("Z warning with *** inside\n"));
+        CHECK_THAT(text, !golem::test::contains_text("too fine"));
         for (int count = 0; count < 100; ++count)
             log.info("a line that fills the file, number ", count);
     }
@@ -159,7 +159,7 @@ TEST_CASE("a log file is written, level by level, and rotated")
         CHECK(entry.file_size() <= 1024);
     }
     CHECK(files == 3);
-    CHECK_THAT(content(options.path), Catch::Contains("number 99"));
+    CHECK_THAT(content(options.path), golem::test::contains_text("number 99"));
 }
 
 TEST_CASE("a log that cannot be opened is refused by name")
@@ -173,14 +173,16 @@ TEST_CASE("a log that cannot be opened is refused by name")
         FAIL("accepted");
     } catch (const Error& error) {
         CHECK(error.errc() == Errc::invalid_input);
-        CHECK_THAT(error.what(), Catch::Contains(options.path.string()));
+        CHECK_THAT(error.what(), golem::test::contains_text(options.path.string()));
     }
     options.path = folder.path() / "golem.log";
     options.max_size = 10;
-    CHECK_THROWS_WITH(make_logger(options), Catch::Contains("LogOptions::max_size is 10, but must be at least 1024"));
+    CHECK_THROWS_WITH(
+        make_logger(options), golem::test::contains_text("LogOptions::max_size is 10, but must be at least 1024"));
     options.max_size = 1024;
     options.max_files = 0;
-    CHECK_THROWS_WITH(make_logger(options), Catch::Contains("LogOptions::max_files is 0, but must be 1 to 1000"));
+    CHECK_THROWS_WITH(
+        make_logger(options), golem::test::contains_text("LogOptions::max_files is 0, but must be 1 to 1000"));
 }
 
 TEST_CASE("threads may share a log")

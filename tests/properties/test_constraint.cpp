@@ -80,8 +80,10 @@ TEST_CASE("a constraint that is nested too deeply is refused before the stack is
         return text + "()" + std::string(levels, ')');
     };
     CHECK(refusal(nested(150)) == "accepted");
-    CHECK_THAT(refusal(nested(100'000)), Catch::Contains("nested deeper than 200"));
-    CHECK_THAT(refusal(std::string(100'000, '(')), Catch::Contains("Alternative") || Catch::Contains("Incomplete"));
+    CHECK_THAT(refusal(nested(100'000)), golem::test::contains_text("nested deeper than 200"));
+    CHECK_THAT(
+        refusal(std::string(100'000, '(')),
+        golem::test::contains_text("Alternative") || golem::test::contains_text("Incomplete"));
 }
 
 TEST_CASE("three values: not, and, or")

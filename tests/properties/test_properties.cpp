@@ -101,8 +101,8 @@ TEST_CASE("malformed and hostile JSON is refused")
     }
     const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
     CHECK(parse_value(nested(128)).as_list());
-    CHECK_THROWS_WITH(parse_value(nested(129)), Catch::Contains("deeper than 128"));
-    CHECK_THROWS_WITH(parse_value(nested(1'000'000)), Catch::Contains("deeper than 128"));
+    CHECK_THROWS_WITH(parse_value(nested(129)), golem::test::contains_text("deeper than 128"));
+    CHECK_THROWS_WITH(parse_value(nested(1'000'000)), golem::test::contains_text("deeper than 128"));
     CHECK_THROWS_AS(to_json_text(Value::raw("{")), golem::Error);
 
     // Text that is not UTF-8 was never JSON; written out it is made so.

@@ -346,7 +346,7 @@ TEST_CASE("a zero budget is refused before anything is sent")
 {
     SceneOptions options;
     options.manager.payment.budget = Amount();
-    CHECK_THROWS_WITH(play(options, [](Scene&) -> Task<> { co_return; }), Catch::Contains("payment.budget"));
+    CHECK_THROWS_WITH(play(options, [](Scene&) -> Task<> { co_return; }), golem::test::contains_text("payment.budget"));
 }
 
 TEST_CASE("a service that is deaf to its cancellation is not waited for")

@@ -5,7 +5,7 @@
 
 using namespace golem;
 using namespace golem::test;
-using Catch::Matchers::Contains;
+using golem::test::contains_text;
 
 namespace {
 
@@ -45,7 +45,7 @@ TEST_CASE("all providers are busy: the service starts when one frees up, and say
         co_await manager.sleep(2min);
         CHECK(second->status() == ServiceStatus::pending);
         const auto cause = second->status().cause;
-        CHECK_THAT(cause, Contains("No capacity available"));
+        CHECK_THAT(cause, contains_text("No capacity available"));
         first->stop();
         co_await first->wait_for(ServiceStatus::stopped);
         const auto freed = manager.time().now();
@@ -74,7 +74,7 @@ TEST_CASE("a start that fails leaves a failed wrapper with the cause, and no agr
         auto service = manager.create_service<BadStart>(how);
         co_await service->wait_for(ServiceStatus::failed);
         const auto report = service->status();
-        CHECK_THAT(report.cause, Contains(cause));
+        CHECK_THAT(report.cause, contains_text(cause));
         CHECK_FALSE(service->started());
         CHECK(world.report().approved_agreements == 0);
         std::string thrown;
@@ -83,7 +83,7 @@ TEST_CASE("a start that fails leaves a failed wrapper with the cause, and no agr
         } catch (const ServiceError& error) {
             thrown = error.what();
         }
-        CHECK_THAT(thrown, Contains(cause));
+        CHECK_THAT(thrown, contains_text(cause));
     });
     world.pass(10s);
     CHECK(what_is_left(world) == "");
@@ -121,7 +121,11 @@ void check_death(Death death, bool busy)
         // At once by the agreement feed or a command; by the state poll of 15 s otherwise.
         CHECK(manager.time().now() - before <= (death == Death::agreement || busy ? 2s : 16s));
         const auto report = service->status();
-        CHECK_THAT(report.cause, Contains(death == Death::agreement ? "I need my machine" : busy ? "activity" : "execution aborted"));
+        CHECK_THAT(
+            report.cause, contains_text(
+                              death == Death::agreement ? "I need my machine"
+                              : busy                    ? "activity"
+                                                        : "execution aborted"));
     });
     world.pass(10s);
     CHECK(what_is_left(world) == "");
@@ -129,6 +133,9 @@ void check_death(Death death, bool busy)
 
 } // namespace
 
-TEST_CASE("a provider that ends the agreement is noticed at once") { check_death(Death::agreement, GENERATE(false, true)); }
+TEST_CASE("a provider that ends the agreement is noticed at once")
+{
+    check_death(Death::agreement, GENERATE(false, true));
+}
 
 TEST_CASE("an exe-unit that dies is noticed within one poll") { check_death(Death::exe_unit, GENERATE(false, true)); }
