@@ -1,5 +1,6 @@
 #include <golem/yagna/caller.hpp>
 
+#include <golem/core/race.hpp>
 #include <golem/yagna/detail/call_policy.hpp>
 #include <golem/yagna/detail/error_mapping.hpp>
 
@@ -16,6 +17,9 @@ namespace {
 
 /// From this failed attempt on the log tells about it: one or two are everyday life.
 constexpr int noteworthy_attempts = 3;
+
+/// For an answer that any daemon has at once.
+constexpr Duration probe_limit = std::chrono::seconds(3);
 
 std::string seconds_text(Duration duration)
 {
@@ -129,11 +133,12 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
         progress.contacted = contacted_;
         const auto limit = detail::attempt_limit(call, options_, progress);
         request.set_limit(limit);
+        const auto asked = time_.now();
 
         Answer answer;
         std::optional<http::TransportError> unanswered;
         try {
-            answer = co_await transport->send(request);
+            answer = co_await send(*transport, request);
         } catch (const http::TransportError& failure) {
             unanswered.emplace(failure);
         }
@@ -157,7 +162,8 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
         if (unanswered) {
             if (unanswered->sent() != http::TransportError::Sent::no)
                 sent = unanswered->sent();
-            failure.emplace(explain(*unanswered, operation, sent, contacted_, limit));
+            const auto waited = std::min(limit, time_.now() - asked);
+            failure.emplace(explain(*unanswered, operation, sent, contacted_, waited));
         } else {
             failure.emplace(explain(answer, operation, request.target()), answer.status());
         }
@@ -175,6 +181,44 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
         co_await time_.sleep_for(delay, "before calling the daemon again");
         progress.elapsed = time_.now() - start;
     }
+}
+
+// A call that may take long, an allocation say, is not what shows that nobody is there: that is asked meanwhile.
+Task<Answer> Caller::send(http::Transport& transport, const http::Request& request)
+{
+    if (contacted_ || request.limit() <= options_.first_contact) {
+        auto plain = co_await transport.send(request);
+        co_return plain;
+    }
+    std::optional<Answer> answer;
+    auto sent = exchange(transport, request, answer);
+    auto watch = watch_first_contact(transport, options_.first_contact);
+    co_await first_of(std::move(sent), std::move(watch));
+    if (!answer)
+        throw http::TransportError(
+            Errc::timed_out, "send", "it accepts connections, but does not even tell its version",
+            http::TransportError::Sent::unknown);
+    co_return std::move(*answer);
+}
+
+Task<> Caller::exchange(http::Transport& transport, const http::Request& request, std::optional<Answer>& answer)
+{
+    answer = co_await transport.send(request);
+}
+
+// Completes only if the daemon is silent.
+Task<> Caller::watch_first_contact(http::Transport& transport, Duration patience)
+{
+    co_await time_.sleep_for(patience, "first contact with the daemon");
+    http::Request probe(http::Method::get, "/version/get");
+    probe.set_limit(probe_limit);
+    try {
+        co_await transport.send(probe);
+        contacted_ = true;
+    } catch (const http::TransportError&) {
+    }
+    if (contacted_)
+        co_await time_.sleep_until(Instant::max(), "a daemon that takes its time");
 }
 
 http::TransportError Caller::explain(

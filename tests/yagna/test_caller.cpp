@@ -157,9 +157,26 @@ TEST_CASE("a daemon that accepts and says nothing ends the first contact, too")
 
     const auto single = make_call(always(hang()), once);
     CHECK(single.code == Errc::timed_out);
-    CHECK(single.took == 30s);
-    CHECK(single.requests.size() == 1);
+    CHECK(single.took == 13s);
+    REQUIRE(single.requests.size() == 2);
+    CHECK(single.requests[1].target() == "/version/get");
     CHECK(single.gave_up == GaveUp::not_repeatable);
+    CHECK(contains(single.text, "did not answer within 13 s"));
+}
+
+TEST_CASE("a daemon that takes its time over the first call, but tells its version, is waited for")
+{
+    const auto outcome = make_call(
+        [](ScriptedTransport& daemon) {
+            auto slow = answer(201, "\"demand\"");
+            slow.delay = 25s;
+            daemon.expect(slow);
+            daemon.expect(answer(200, "{}"));
+        },
+        once);
+    CHECK_FALSE(outcome.code);
+    CHECK(outcome.took == 25s);
+    CHECK(outcome.requests.size() == 2);
 }
 
 TEST_CASE("once reached, a silent daemon is an outage and is waited out")

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +46,9 @@ using Answer = http::Response;
 /// daemon_failed (5xx), protocol (an answer that cannot be understood). The daemon's words are in Error::their_words().
 class Caller {
 public:
-    Caller(std::shared_ptr<http::Transport> transport, std::string app_key, TimeSource& time, Random random, Logger log,
-           const CallerOptions& options);
+    Caller(
+        std::shared_ptr<http::Transport> transport, std::string app_key, TimeSource& time, Random random, Logger log,
+        const CallerOptions& options);
     ~Caller();
 
     Caller(const Caller&) = delete;
@@ -64,6 +66,9 @@ public:
     TimeSource& time() noexcept { return time_; }
 
 private:
+    Task<Answer> send(http::Transport& transport, const http::Request& request);
+    Task<> exchange(http::Transport& transport, const http::Request& request, std::optional<Answer>& answer);
+    Task<> watch_first_contact(http::Transport& transport, Duration patience);
     http::TransportError explain(
         const http::TransportError& failure, const std::string& operation, http::TransportError::Sent sent,
         bool contacted, Duration limit) const;
