@@ -56,6 +56,15 @@ private:
     std::thread thread_;
 };
 
+// Holds both until the request has ended, even if its transport is gone by then.
+Task<http::Response> send_keeping(
+    [[maybe_unused]] std::shared_ptr<Embedded> embedded, std::shared_ptr<http::Transport> inner,
+    const http::Request& request)
+{
+    auto response = co_await inner->send(request);
+    co_return response;
+}
+
 // Keeps the devnet as long as somebody can send requests to it.
 class KeepingTransport final : public http::Transport {
 public:
@@ -64,7 +73,10 @@ public:
     {
     }
 
-    Task<http::Response> send(const http::Request& request) override { return inner_->send(request); }
+    Task<http::Response> send(const http::Request& request) override
+    {
+        return send_keeping(embedded_, inner_, request);
+    }
 
     void close() noexcept override { inner_->close(); }
 
