@@ -1,5 +1,7 @@
 #include "document_feed.hpp"
 
+#include "failures.hpp"
+
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
 #include <golem/core/retry.hpp>
@@ -13,17 +15,6 @@ namespace {
 
 constexpr int most_attempts = 30;
 constexpr int noteworthy_failures = 3;
-
-bool is_transient(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const Error& error) {
-        return error.is_transient();
-    } catch (...) {
-        return false;
-    }
-}
 
 } // namespace
 
@@ -86,7 +77,7 @@ Task<> DocumentFeed::read_all(std::exception_ptr& failure)
         }
         if (problem && is_cancelled(problem))
             co_return;
-        if (problem && is_transient(problem) && ++entry->attempts < most_attempts) {
+        if (problem && may_succeed_later(problem) && ++entry->attempts < most_attempts) {
             failure = problem;
             ++entry;
             continue;

@@ -1,16 +1,26 @@
 #include "ledger.hpp"
 
+#include "failures.hpp"
+
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace golem::detail {
 
 namespace {
 
-/// Agreements whose documents are accepted at the same time.
-constexpr std::size_t most_under_way = 8;
+/// Accepts at the same time.
+constexpr std::size_t most_under_way = 16;
+constexpr std::size_t most_parked = 16;
+/// Bills of agreements that are over.
+constexpr std::size_t most_bills = 1000;
+/// How long after its deadline a missing or wrong invoice may still be followed by a right one.
+constexpr Duration late_invoice = std::chrono::hours(24);
+/// A new allocation may be gone again, but not always.
+constexpr int most_allocations = 3;
 /// The feeds of notes and invoices look once a second, each for itself: an invoice is often seen before the last note.
 constexpr Duration note_wait = std::chrono::seconds(3);
 constexpr int fewest_attempts = 3;
@@ -27,27 +37,14 @@ bool is_over(yagna::DocumentStatus status)
     return status == yagna::DocumentStatus::accepted || status == yagna::DocumentStatus::settled;
 }
 
-/// Whether the same request may succeed later, or may have succeeded.
-bool is_transient(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const Error& error) {
-        return error.is_transient() || error.errc() == Errc::timed_out || error.errc() == Errc::daemon_failed ||
-               error.errc() == Errc::protocol;
-    } catch (...) {
-        return false;
-    }
-}
-
 } // namespace
 
 Ledger::Ledger(
     const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
-    std::string platform, std::function<void(const std::string&)> on_problem)
+    std::string platform, AllocationKeeper& allocation, std::function<void(const std::string&)> on_problem)
     : executor_(executor), time_(time), client_(client), log_(std::move(log)), options_(options),
-      platform_(std::move(platform)), on_problem_(std::move(on_problem)), slot_free_(executor),
-      tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
+      platform_(std::move(platform)), on_problem_(std::move(on_problem)), allocation_(allocation),
+      places_(executor, most_under_way), tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
           log_.error("the task \"", name, "\" failed: ", describe(failure));
       })
 {
@@ -57,7 +54,8 @@ Ledger::Ledger(
 
 void Ledger::agreement_approved(const yagna::Agreement& agreement)
 {
-    if (entries_.contains(agreement.id))
+    fold();
+    if (entries_.contains(agreement.id) || folded(agreement.id))
         return;
     auto entry = std::make_shared<Entry>(executor_, agreement.id);
     auto reading = read_terms(agreement);
@@ -91,12 +89,14 @@ void Ledger::agreement_ended(const yagna::AgreementId& agreement)
     entry->account.ended = time_.utc();
     entry->deadline = time_.deadline(options_.last_invoice);
     for (const auto& note : std::exchange(entry->parked, {}))
-        complain(*entry, "debit note", note.id, "its activity " + note.activity + " is not ours");
+        note_came(note);
 }
 
 Task<Bill> Ledger::settle(const yagna::AgreementId& agreement)
 {
     const auto entry = find(agreement);
+    if (const auto* old = folded(agreement))
+        co_return *old;
     if (!entry) {
         Bill bill;
         bill.agreement = agreement;
@@ -151,6 +151,8 @@ void Ledger::note_came(const yagna::DebitNote& note)
         return;
     }
     if (!entry->account.activities.contains(note.activity) && !entry->deadline) {
+        if (entry->parked.size() == most_parked)
+            entry->parked.erase(entry->parked.begin());
         entry->parked.push_back(note);
         return;
     }
@@ -160,6 +162,10 @@ void Ledger::note_came(const yagna::DebitNote& note)
 void Ledger::invoice_came(const yagna::Invoice& invoice)
 {
     const auto entry = find(invoice.agreement);
+    const auto* over = folded(invoice.agreement);
+    if (!entry && over && !over->invoice_accepted)
+        log_.warning(
+            "invoice ", invoice.id, " of agreement ", invoice.agreement, " comes too late, it is not accepted");
     if (!entry) {
         log_.debug("invoice ", invoice.id, " belongs to none of our agreements");
         return;
@@ -185,28 +191,22 @@ Task<> Ledger::work(EntryPointer entry)
         ~Leaving() { entry.working = false; }
     };
     const Leaving leaving(*entry);
-    while (!entry->queue.empty()) {
-        auto document = std::move(entry->queue.front());
-        entry->queue.pop_front();
-        if (entry->queue.empty())
-            entry->arrival.reset();
-        if (is_to_be_held(*entry, document)) {
-            const auto now = time_.now();
-            if (entry->queue.empty()) {
-                auto arrival = entry->arrival.wait();
-                co_await with_timeout(
-                    time_, *document.hold_until - now, std::move(arrival), "an invoice waits for the last debit note");
-            }
-            entry->queue.push_back(std::move(document));
-            entry->arrival.set();
+    for (;;) {
+        const auto document = next(*entry);
+        if (!document && entry->held.empty())
+            co_return;
+        if (!document) {
+            const auto hold = shortest_hold(*entry);
+            auto arrival = entry->arrival.wait();
+            co_await with_timeout(time_, hold, std::move(arrival), "an invoice waits for the last debit note");
             continue;
         }
         std::exception_ptr failure;
         try {
-            if (const auto* note = std::get_if<yagna::DebitNote>(&document.content))
+            if (const auto* note = std::get_if<yagna::DebitNote>(&document->content))
                 co_await handle_note(entry, *note);
             else
-                co_await handle_invoice(entry, std::get<yagna::Invoice>(document.content));
+                co_await handle_invoice(entry, std::get<yagna::Invoice>(document->content));
         } catch (...) {
             failure = std::current_exception();
         }
@@ -217,10 +217,39 @@ Task<> Ledger::work(EntryPointer entry)
     }
 }
 
+/// What can be handled now: what came, in its order, then invoices that need not wait any more.
+std::optional<Ledger::Document> Ledger::next(Entry& entry)
+{
+    while (!entry.queue.empty()) {
+        auto document = std::move(entry.queue.front());
+        entry.queue.pop_front();
+        if (!is_to_be_held(entry, document))
+            return document;
+        entry.held.push_back(std::move(document));
+    }
+    entry.arrival.reset();
+    for (auto held = entry.held.begin(); held != entry.held.end(); ++held) {
+        if (is_to_be_held(entry, *held))
+            continue;
+        auto document = std::move(*held);
+        entry.held.erase(held);
+        return document;
+    }
+    return std::nullopt;
+}
+
+Duration Ledger::shortest_hold(const Entry& entry) const
+{
+    Duration shortest = note_wait;
+    for (const auto& document : entry.held)
+        shortest = std::min<Duration>(shortest, *document.hold_until - time_.now());
+    return shortest;
+}
+
 bool Ledger::is_to_be_held(Entry& entry, Document& document) const
 {
     const auto* invoice = std::get_if<yagna::Invoice>(&document.content);
-    if (!invoice || is_over(invoice->status) || entry.account.activities.empty() ||
+    if (!invoice || is_over(invoice->status) || entry.invoice == InvoiceState::accepted ||
         is_covered_by_notes(entry.account, *invoice))
         return false;
     if (!document.hold_until)
@@ -237,21 +266,26 @@ Task<> Ledger::handle_note(EntryPointer entry, const yagna::DebitNote& note)
     const auto verdict = audit_note(entry->account, note, time_.utc(), budget_left());
     if (verdict.decision != Decision::accept) {
         complain(*entry, "debit note", note.id, verdict.problem);
+        if (verdict.decision == Decision::beyond)
+            exhausted("debit note " + note.id, verdict.increase);
         co_return;
     }
     if (!verdict.remark.empty())
         log_.warning("debit note ", note.id, " of agreement ", entry->id, ": ", verdict.remark);
 
+    const std::string what = "debit note " + note.id;
     reserved_ += verdict.increase;
     auto acceptance = Acceptance::given_up;
     std::exception_ptr failure;
     try {
-        auto send = [this, &note] { return client_.payment().accept_debit_note(note.id, note.total_due, allocation_); };
-        auto read = [this, &note] { return note_status(note.id); };
+        Send send = [this, &note](const yagna::AllocationId& allocation) {
+            return client_.payment().accept_debit_note(note.id, note.total_due, allocation);
+        };
+        Read read = [this, &note] { return note_status(note.id); };
         if (is_over(note.status))
             acceptance = Acceptance::accepted;
         else
-            acceptance = co_await accept(entry, "debit note " + note.id, std::move(send), std::move(read));
+            acceptance = co_await accept(entry, what, verdict.increase, send, read);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -264,7 +298,7 @@ Task<> Ledger::handle_note(EntryPointer entry, const yagna::DebitNote& note)
     entry->accepted += verdict.increase;
     auto& activity = entry->account.activities[note.activity];
     activity.accepted = note.total_due;
-    activity.accepted_at = time_.utc();
+    activity.accepted_at = settled_until(entry->account.terms, note, time_.utc());
     ++activity.notes;
     log_.debug("accepted debit note ", note.id, ": ", note.total_due.to_string(), " GLM");
 }
@@ -272,13 +306,18 @@ Task<> Ledger::handle_note(EntryPointer entry, const yagna::DebitNote& note)
 Task<> Ledger::handle_invoice(EntryPointer entry, const yagna::Invoice& invoice)
 {
     if (entry->invoice == InvoiceState::accepted) {
-        complain(*entry, "invoice", invoice.id, "the agreement's invoice was accepted before");
+        const std::string problem = "the agreement's invoice was accepted before";
+        complain(*entry, "invoice", invoice.id, problem);
+        // The daemon would charge for it a second time.
+        if (!is_over(invoice.status))
+            co_await send_rejection(invoice, yagna::RejectionReason::unsolicited_service, problem);
         co_return;
     }
     const auto verdict = audit_invoice(entry->account, invoice, time_.utc(), budget_left());
     if (verdict.decision == Decision::beyond) {
         complain(*entry, "invoice", invoice.id, verdict.problem);
         conclude(*entry, InvoiceState::unpaid, "its invoice is not accepted: " + verdict.problem);
+        exhausted("invoice " + invoice.id, verdict.increase);
         co_return;
     }
     if (verdict.decision != Decision::accept) {
@@ -287,18 +326,19 @@ Task<> Ledger::handle_invoice(EntryPointer entry, const yagna::Invoice& invoice)
         co_return;
     }
 
+    const std::string what = "invoice " + invoice.id;
     reserved_ += verdict.increase;
     auto acceptance = Acceptance::given_up;
     std::exception_ptr failure;
     try {
-        auto send = [this, &invoice] {
-            return client_.payment().accept_invoice(invoice.id, invoice.amount, allocation_);
+        Send send = [this, &invoice](const yagna::AllocationId& allocation) {
+            return client_.payment().accept_invoice(invoice.id, invoice.amount, allocation);
         };
-        auto read = [this, &invoice] { return invoice_status(invoice.id); };
+        Read read = [this, &invoice] { return invoice_status(invoice.id); };
         if (is_over(invoice.status))
             acceptance = Acceptance::accepted;
         else
-            acceptance = co_await accept(entry, "invoice " + invoice.id, std::move(send), std::move(read));
+            acceptance = co_await accept(entry, what, verdict.increase, send, read);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -328,44 +368,36 @@ Task<yagna::DocumentStatus> Ledger::invoice_status(const yagna::InvoiceId& id)
     co_return invoice.status;
 }
 
-/// Keeps one of the few places for agreements whose documents are accepted at the same time.
+/// Gives one of the few places back.
 class Ledger::Slot {
 public:
-    explicit Slot(Ledger& ledger) : ledger_(ledger) { ++ledger_.under_way_; }
+    explicit Slot(Places& places) : places_(places) {}
     Slot(const Slot&) = delete;
     Slot& operator=(const Slot&) = delete;
-    ~Slot()
-    {
-        --ledger_.under_way_;
-        ledger_.slot_free_.pulse();
-    }
+    ~Slot() { places_.give(); }
 
 private:
-    Ledger& ledger_;
+    Places& places_;
 };
 
-Task<Ledger::Acceptance> Ledger::accept(
-    EntryPointer entry, std::string what, std::function<Task<>()> send,
-    std::function<Task<yagna::DocumentStatus>()> read)
+Task<Ledger::Acceptance>
+Ledger::accept(EntryPointer entry, const std::string& what, const Amount& increase, const Send& send, const Read& read)
 {
-    while (under_way_ >= most_under_way)
-        co_await slot_free_.wait();
-    const Slot slot(*this);
+    int allocations_gone = 0;
     Backoff pause(accept_policy(), Random(1).sub_stream(entry->id));
     for (int attempts = 1;; ++attempts) {
         std::exception_ptr failure;
-        try {
-            auto request = send();
-            co_await std::move(request);
-        } catch (...) {
-            failure = std::current_exception();
-        }
+        co_await attempt(send, failure);
         if (!failure)
             co_return Acceptance::accepted;
         if (is_cancelled(failure))
             std::rethrow_exception(failure);
-        if (!is_transient(failure)) {
+        if (is_allocation_gone(failure) && ++allocations_gone < most_allocations)
+            continue;
+        if (!may_succeed_later(failure)) {
             complain(*entry, what, {}, describe(failure));
+            if (has_code(failure, Errc::insufficient_funds))
+                exhausted(what, increase);
             co_return Acceptance::refused;
         }
         if (is_late(*entry, attempts)) {
@@ -394,6 +426,29 @@ Task<Ledger::Acceptance> Ledger::accept(
     }
 }
 
+/// One request; its place is kept no longer, for a provider's node may be out of reach for hours.
+Task<> Ledger::attempt(const Send& send, std::exception_ptr& failure)
+{
+    yagna::AllocationId allocation;
+    try {
+        allocation = co_await allocation_.usable();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure)
+        co_return;
+    co_await places_.take();
+    const Slot slot(places_);
+    try {
+        auto request = send(allocation);
+        co_await std::move(request);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure && is_allocation_gone(failure))
+        allocation_.is_gone(allocation);
+}
+
 bool Ledger::is_late(const Entry& entry, int attempts) const
 {
     return entry.deadline && time_.now() >= *entry.deadline && attempts >= fewest_attempts;
@@ -401,9 +456,15 @@ bool Ledger::is_late(const Entry& entry, int attempts) const
 
 Task<> Ledger::reject(EntryPointer entry, const yagna::Invoice& invoice, const std::string& message)
 {
+    co_await send_rejection(invoice, yagna::RejectionReason::incorrect_amount, message);
+    conclude(*entry, InvoiceState::rejected, "its invoice was rejected: " + message);
+}
+
+Task<> Ledger::send_rejection(const yagna::Invoice& invoice, yagna::RejectionReason reason, const std::string& message)
+{
     std::exception_ptr failure;
     try {
-        co_await client_.payment().reject_invoice(invoice.id, yagna::RejectionReason::incorrect_amount, message);
+        co_await client_.payment().reject_invoice(invoice.id, reason, message);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -411,7 +472,6 @@ Task<> Ledger::reject(EntryPointer entry, const yagna::Invoice& invoice, const s
         std::rethrow_exception(failure);
     if (failure)
         log_.warning("invoice ", invoice.id, " could not be rejected: ", describe(failure));
-    conclude(*entry, InvoiceState::rejected, "its invoice was rejected: " + message);
 }
 
 // --- words -----------------------------------------------------------------------------------------------------------
@@ -429,10 +489,50 @@ void Ledger::complain(Entry& entry, std::string_view document, const std::string
     if (!id.empty())
         line += " " + id;
     line += " of agreement " + entry.id + ": " + problem;
-    log_.warning(line);
     entry.problem = line;
     if (on_problem_)
         on_problem_(line);
+    else
+        log_.warning(line);
+}
+
+void Ledger::exhausted(const std::string& what, const Amount& needed)
+{
+    if (std::exchange(exhausted_, true) || !on_exhausted_)
+        return;
+    const Error error(
+        Errc::insufficient_funds, "accept " + what,
+        "the budget of " + options_.budget.to_string() + " GLM is exhausted: " + accepted_.to_string() +
+            " GLM were accepted and " + needed.to_string() +
+            " GLM more are needed; raise the budget or top up the account");
+    on_exhausted_(std::make_exception_ptr(error));
+}
+
+// --- agreements that are over ----------------------------------------------------------------------------------------
+
+/// Months of agreements leave bills, the last of them, instead of all their documents.
+void Ledger::fold()
+{
+    const auto now = time_.now();
+    for (auto position = entries_.begin(); position != entries_.end();) {
+        const auto& entry = *position->second;
+        const auto extra = entry.invoice == InvoiceState::accepted ? Duration(0) : late_invoice;
+        if (entry.working || !entry.deadline || now < *entry.deadline + extra) {
+            ++position;
+            continue;
+        }
+        folded_.push_back(bill_of(entry));
+        position = entries_.erase(position);
+    }
+    while (folded_.size() > most_bills)
+        folded_.pop_front();
+}
+
+const Bill* Ledger::folded(const yagna::AgreementId& agreement) const
+{
+    const auto found =
+        std::find_if(folded_.rbegin(), folded_.rend(), [&](const Bill& bill) { return bill.agreement == agreement; });
+    return found == folded_.rend() ? nullptr : &*found;
 }
 
 Bill Ledger::bill_of(const Entry& entry) const
@@ -455,7 +555,7 @@ Bill Ledger::bill_of(const Entry& entry) const
 
 std::vector<Bill> Ledger::bills() const
 {
-    std::vector<Bill> bills;
+    std::vector<Bill> bills(folded_.begin(), folded_.end());
     for (const auto& [id, entry] : entries_)
         bills.push_back(bill_of(*entry));
     return bills;

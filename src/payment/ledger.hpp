@@ -9,8 +9,12 @@
 #include <golem/payment/detail/audit.hpp>
 #include <golem/payment/payments.hpp>
 
+#include "allocation_keeper.hpp"
+#include "places.hpp"
+
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,9 +31,10 @@ class Ledger {
 public:
     Ledger(
         const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
-        std::string platform, std::function<void(const std::string&)> on_problem);
+        std::string platform, AllocationKeeper& allocation, std::function<void(const std::string&)> on_problem);
 
-    void set_allocation(const yagna::AllocationId& allocation) { allocation_ = allocation; }
+    /// Called once, with insufficient_funds, when the budget or the account no longer allow what is owed.
+    void set_exhausted_handler(std::function<void(std::exception_ptr)> handler) { on_exhausted_ = std::move(handler); }
 
     void agreement_approved(const yagna::Agreement& agreement);
     void activity_created(const yagna::AgreementId& agreement, const yagna::ActivityId& activity);
@@ -69,7 +74,9 @@ private:
         yagna::AgreementId id;
         AgreementAccount account;
         std::deque<Document> queue;
-        /// Notes that came before `POST activity` has returned.
+        /// Invoices that wait for the last note.
+        std::vector<Document> held;
+        /// Notes that came before `POST activity` has returned. The latest ones: totals run.
         std::vector<yagna::DebitNote> parked;
         /// Every document that was ever in the queue: none is handled twice.
         std::set<std::string> taken;
@@ -86,23 +93,32 @@ private:
 
     class Slot;
 
+    using Send = std::function<Task<>(const yagna::AllocationId& allocation)>;
+    using Read = std::function<Task<yagna::DocumentStatus>()>;
+
     enum class Acceptance { accepted, refused, given_up };
 
     EntryPointer find(const yagna::AgreementId& agreement) const;
     void enqueue(const EntryPointer& entry, Document document);
     Task<> work(EntryPointer entry);
+    std::optional<Document> next(Entry& entry);
+    Duration shortest_hold(const Entry& entry) const;
     Task<> handle_note(EntryPointer entry, const yagna::DebitNote& note);
     Task<> handle_invoice(EntryPointer entry, const yagna::Invoice& invoice);
     bool is_to_be_held(Entry& entry, Document& document) const;
     Task<yagna::DocumentStatus> note_status(const yagna::DebitNoteId& id);
     Task<yagna::DocumentStatus> invoice_status(const yagna::InvoiceId& id);
-    Task<Acceptance> accept(
-        EntryPointer entry, std::string what, std::function<Task<>()> send,
-        std::function<Task<yagna::DocumentStatus>()> read);
+    Task<Acceptance>
+    accept(EntryPointer entry, const std::string& what, const Amount& increase, const Send& send, const Read& read);
+    Task<> attempt(const Send& send, std::exception_ptr& failure);
+    Task<> send_rejection(const yagna::Invoice& invoice, yagna::RejectionReason reason, const std::string& message);
     Task<> reject(EntryPointer entry, const yagna::Invoice& invoice, const std::string& message);
     bool is_late(const Entry& entry, int attempts) const;
     void conclude(Entry& entry, InvoiceState state, std::string problem);
     void complain(Entry& entry, std::string_view document, const std::string& id, const std::string& problem);
+    void exhausted(const std::string& what, const Amount& needed);
+    void fold();
+    const Bill* folded(const yagna::AgreementId& agreement) const;
     Amount budget_left() const { return options_.budget - accepted_ - reserved_; }
     Bill bill_of(const Entry& entry) const;
 
@@ -113,12 +129,14 @@ private:
     PaymentOptions options_;
     std::string platform_;
     std::function<void(const std::string&)> on_problem_;
-    yagna::AllocationId allocation_;
+    AllocationKeeper& allocation_;
+    std::function<void(std::exception_ptr)> on_exhausted_;
+    bool exhausted_ = false;
     std::map<yagna::AgreementId, EntryPointer> entries_;
+    std::deque<Bill> folded_; ///< Of agreements that are over, the latest ones.
     Amount accepted_;
     Amount reserved_; // For what is being accepted now.
-    std::size_t under_way_ = 0;
-    Event slot_free_;
+    Places places_;
     TaskGroup tasks_;
 };
 

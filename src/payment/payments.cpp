@@ -1,5 +1,6 @@
 #include <golem/payment/payments.hpp>
 
+#include "allocation_keeper.hpp"
 #include "document_feed.hpp"
 #include "ledger.hpp"
 
@@ -11,14 +12,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <optional>
 #include <utility>
 
 namespace golem {
 
 namespace {
-
-constexpr Duration release_limit = std::chrono::seconds(5);
 
 struct Network {
     std::string_view name;
@@ -51,19 +49,6 @@ void check(const PaymentOptions& options)
         refuse("last_invoice must be more than 0");
 }
 
-bool may_have_happened(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const http::TransportError& error) {
-        return error.sent() == http::TransportError::Sent::unknown;
-    } catch (const Error& error) {
-        return error.errc() == Errc::timed_out || error.errc() == Errc::protocol;
-    } catch (...) {
-        return false;
-    }
-}
-
 } // namespace
 
 std::string payment_platform(std::string_view network)
@@ -86,7 +71,10 @@ public:
         std::string app_session, std::function<void(const std::string&)> on_problem)
         : time_(time), client_(client), log_(log.with_tag("payment")), options_(options),
           platform_(payment_platform(options.network)), app_session_(std::move(app_session)),
-          ledger_(executor, time, client, log_, options, platform_, on_problem),
+          allocation_(
+              executor, time, client, log_, options, platform_,
+              [this] { return options_.budget - ledger_.accepted_total(); }),
+          ledger_(executor, time, client, log_, options, platform_, allocation_, on_problem),
           notes_(
               executor, time, log_, "debit note", options.poll,
               [this](const yagna::Cursor& cursor, Duration wait) {
@@ -99,7 +87,7 @@ public:
                   return client_.payment().invoice_events(cursor, app_session_, wait);
               },
               [this](const std::string& id) { return read_invoice(id); }, on_problem),
-          allocated_(executor), one_ended_(executor), tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
+          one_ended_(executor), tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
               log_.error("the task \"", name, "\" failed: ", describe(failure));
           })
     {
@@ -113,18 +101,8 @@ public:
     {
         if (closed_)
             throw Error(Errc::closed, "allocate the budget", "the payments were closed");
-        if (!decoration_) {
-            // The attempt belongs to all who wait, not to the first of them, whose cancellation must not lose it.
-            if (!std::exchange(allocating_, true)) {
-                allocated_.reset();
-                failure_ = nullptr;
-                tasks_.spawn("allocate", [this] { return allocate(); });
-            }
-            co_await allocated_.wait();
-            if (failure_)
-                std::rethrow_exception(failure_);
-        }
-        co_return *decoration_;
+        auto decoration = co_await allocation_.decoration();
+        co_return decoration;
     }
 
     void agreement_approved(const yagna::Agreement& agreement)
@@ -153,23 +131,13 @@ public:
         notes_.stop();
         invoices_.stop();
         co_await ledger_.finish(deadline);
-        // The feeds end at once; an allocation that is being made has a last chance to become known.
-        if (allocating_) {
-            auto end = allocated_.wait();
-            co_await with_timeout(time_, release_limit, std::move(end), "waiting for the allocation");
-        }
         tasks_.cancel();
         co_await tasks_.join();
-        if (allocating_ && !failure_ && !decoration_ && !allocation_)
-            left_over_.push_back("an allocation may have been made; the daemon has not told its id");
-
-        for (auto& line : ledger_.unsettled())
-            left_over_.push_back(std::move(line));
-        if (allocation_)
-            co_await release();
-        for (const auto& line : left_over_)
-            log_.warning(line);
-        co_return left_over_;
+        auto left_over = ledger_.unsettled();
+        const bool release = !ledger_.is_owing();
+        const auto allocations = co_await allocation_.close(release);
+        left_over.insert(left_over.end(), allocations.begin(), allocations.end());
+        co_return left_over;
     }
 
 private:
@@ -188,47 +156,6 @@ private:
         co_await invoices_.run();
     }
 
-    Task<> allocate()
-    {
-        std::exception_ptr failure;
-        try {
-            if (!allocation_)
-                co_await create_allocation();
-            decoration_ = co_await client_.payment().demand_decoration(*allocation_);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        failure_ = failure;
-        allocating_ = false;
-        allocated_.set();
-    }
-
-    Task<> create_allocation()
-    {
-        // Whole milliseconds come back as they were sent: by them a lost allocation is known again.
-        const auto timeout = std::chrono::floor<std::chrono::milliseconds>(time_.utc() + options_.allocation_lifetime);
-        std::exception_ptr failure;
-        try {
-            const auto made = co_await client_.payment().create_allocation(options_.budget, platform_, timeout);
-            allocation_ = made.id;
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (failure && !is_cancelled(failure) && may_have_happened(failure)) {
-            const auto list = co_await client_.payment().allocations();
-            for (const auto& candidate : list) {
-                if (candidate.total == options_.budget && candidate.platform == platform_ &&
-                    candidate.timeout == Timestamp(timeout))
-                    allocation_ = candidate.id;
-            }
-            if (allocation_)
-                failure = nullptr;
-        }
-        if (failure)
-            std::rethrow_exception(failure);
-        ledger_.set_allocation(*allocation_);
-    }
-
     Task<> read_note(std::string id)
     {
         const auto note = co_await client_.payment().debit_note(id);
@@ -241,43 +168,18 @@ private:
         ledger_.invoice_came(invoice);
     }
 
-    Task<> release()
-    {
-        if (ledger_.is_owing()) {
-            left_over_.push_back("allocation " + *allocation_ + " is kept until its timeout: invoices may still come");
-            co_return;
-        }
-        std::string problem;
-        try {
-            auto releasing = client_.payment().release_allocation(*allocation_);
-            const bool in_time =
-                co_await with_timeout(time_, release_limit, std::move(releasing), "releasing the allocation");
-            if (!in_time)
-                problem = "the daemon did not answer";
-        } catch (...) {
-            problem = describe(std::current_exception());
-        }
-        if (!problem.empty())
-            left_over_.push_back("allocation " + *allocation_ + " could not be released: " + problem);
-    }
-
     TimeSource& time_;
     yagna::Client& client_;
     Logger log_;
     PaymentOptions options_;
     std::string platform_;
     std::string app_session_;
+    detail::AllocationKeeper allocation_;
     detail::Ledger ledger_;
     detail::DocumentFeed notes_;
     detail::DocumentFeed invoices_;
-    std::optional<yagna::AllocationId> allocation_;
-    std::optional<yagna::DemandDecoration> decoration_;
-    std::exception_ptr failure_;
-    bool allocating_ = false;
     bool feeding_ = false;
     bool closed_ = false;
-    std::vector<std::string> left_over_;
-    Event allocated_;
     Event one_ended_; // An agreement, at least.
     TaskGroup tasks_;
 };
@@ -303,12 +205,14 @@ void Payments::activity_created(const yagna::AgreementId& agreement, const yagna
     implementation_->ledger().activity_created(agreement, activity);
 }
 
-void Payments::agreement_ended(const yagna::AgreementId& agreement)
-{
-    implementation_->agreement_ended(agreement);
-}
+void Payments::agreement_ended(const yagna::AgreementId& agreement) { implementation_->agreement_ended(agreement); }
 
 Task<Bill> Payments::settle(const yagna::AgreementId& agreement) { return implementation_->ledger().settle(agreement); }
+
+void Payments::set_exhausted_handler(std::function<void(std::exception_ptr)> handler)
+{
+    implementation_->ledger().set_exhausted_handler(std::move(handler));
+}
 
 std::vector<Bill> Payments::bills() const { return implementation_->ledger().bills(); }
 

@@ -6,6 +6,7 @@
 #include <golem/core/time_source.hpp>
 #include <golem/yagna/client.hpp>
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,12 +19,13 @@ struct PaymentOptions {
     Amount budget{1};
     /// "hoodi", "holesky", "polygon", "mainnet", … The platform follows: erc20-hoodi-tglm, erc20-polygon-glm.
     std::string network = "hoodi";
-    /// Until when the allocation lasts; extended while the manager lives by making it anew is not needed below this.
+    /// How long an allocation lasts. While the manager lives it is replaced in time, at nine tenths of this, by one
+    /// over what is left of the budget.
     Duration allocation_lifetime = std::chrono::hours(24) * 30;
     /// One poll of the payment events.
     Duration poll = std::chrono::seconds(60);
-    /// The first look for debit notes comes this long after the first approval, or when an agreement ends: the feed is a
-    /// log, so nothing is lost. Well below the accept timeout agreed with providers (120 s).
+    /// The first look for debit notes comes this long after the first approval, or when an agreement ends: the feed is
+    /// a log, so nothing is lost. Well below the accept timeout agreed with providers (120 s).
     Duration first_poll = std::chrono::seconds(30);
     /// How long an ended agreement's last invoice is waited for.
     Duration last_invoice = std::chrono::seconds(30);
@@ -42,15 +44,16 @@ struct Bill {
     std::string problem;
 };
 
-/// The manager's money: one allocation, one poll each for debit notes and invoices, every document audited before it is
-/// accepted, accepts of one agreement strictly one after another.
+/// The manager's money: one allocation at a time, one poll each for debit notes and invoices, every document audited
+/// before it is accepted, accepts of one agreement strictly one after another.
 ///
 /// One executor. Close before destroying.
 class Payments {
 public:
     /// `on_problem` is told about documents that were not accepted and why.
-    Payments(const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
-             std::string app_session, std::function<void(const std::string&)> on_problem);
+    Payments(
+        const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
+        std::string app_session, std::function<void(const std::string&)> on_problem);
     ~Payments();
 
     /// The allocation and its decoration, made at the first call; a failed attempt throws to all who wait and the next
@@ -67,6 +70,12 @@ public:
     /// Completes when the agreement's invoice was accepted or rejected, or its time ran out. Never waits for the chain.
     Task<Bill> settle(const yagna::AgreementId& agreement);
 
+    /// `handler` is called once, with Error insufficient_funds, when a document that is owed is not accepted because
+    /// the budget (or the account, for a new allocation) has too little. It must not throw. Set it before the first
+    /// agreement.
+    void set_exhausted_handler(std::function<void(std::exception_ptr)> handler);
+
+    /// One for each agreement; of those that are over, the last 1000.
     std::vector<Bill> bills() const;
     Amount accepted_total() const;
 

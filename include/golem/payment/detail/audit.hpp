@@ -64,7 +64,7 @@ inline TermsReading read_terms(const yagna::Agreement& agreement)
 
 /// What is known of one activity's debts.
 struct ActivityAccount {
-    /// The last accepted running total, when it was and for how much usage.
+    /// The last accepted running total, and until when it covers the usage.
     Amount accepted;
     std::optional<Timestamp> accepted_at;
     int notes = 0;
@@ -160,9 +160,12 @@ audit_note(const AgreementAccount& account, const yagna::DebitNote& note, Timest
 {
     const auto& terms = account.terms;
     const auto found = account.activities.find(note.activity);
-    if (found == account.activities.end())
+    const bool is_known = found != account.activities.end();
+    // The answer to our request for an activity may have been lost: what then ran under an agreement without any other
+    // activity is owed. More than one is not.
+    if (!is_known && (!account.ended || !account.activities.empty()))
         return Verdict{Decision::unknown, "its activity " + note.activity + " is not ours", {}, Amount()};
-    const auto& activity = found->second;
+    const auto activity = is_known ? found->second : ActivityAccount();
     if (note.issuer != terms.provider)
         return refusal("its issuer " + note.issuer + " is not the provider of the agreement");
     if (note.platform != account.platform)
@@ -206,10 +209,19 @@ audit_note(const AgreementAccount& account, const yagna::DebitNote& note, Timest
 
     auto verdict = within_budget(note.total_due - activity.accepted, budget_left);
     // One at each interval, and the last one of each activity.
+    if (!is_known)
+        verdict.remark = "its activity " + note.activity + " was created without our knowing";
     const double due = seconds_of(now - terms.approved + note_grace) / seconds_of(terms.note_interval);
     if (account.notes() + 1 > std::floor(due) + static_cast<double>(account.activities.size()))
         verdict.remark = "notes come more often than agreed";
     return verdict;
+}
+
+/// From when on an activity's usage is open after an accepted note: the note's own time, not that of our accepting it,
+/// which an outage delays.
+inline Timestamp settled_until(const AgreedTerms& terms, const yagna::DebitNote& note, Timestamp now)
+{
+    return std::max(terms.approved, std::min(note.timestamp, now));
 }
 
 /// The most that one activity can cost by `until`, as far as its counters count time.
@@ -217,13 +229,22 @@ inline std::optional<Amount> most_of(const AgreedTerms& terms, const ActivityAcc
 {
     const auto since = activity.accepted_at.value_or(terms.approved);
     const double longest = seconds_of(until - since + usage_grace);
+    const double whole_time = seconds_of(until - terms.approved + usage_grace);
     double growth = activity.accepted_at ? 0 : terms.prices.start;
-    for (const auto& counter : terms.prices.counters)
+    double whole = terms.prices.start;
+    bool counts_time = true;
+    for (const auto& counter : terms.prices.counters) {
         growth += counter.per_second * most_usage(counter.name, longest, terms.threads).value_or(0);
+        whole += counter.per_second * most_usage(counter.name, whole_time, terms.threads).value_or(0);
+        counts_time = counts_time && (counter.per_second <= 0 || most_usage(counter.name, 0, terms.threads));
+    }
     const auto most = ceiling(growth);
-    if (!most)
+    const auto most_in_all = ceiling(whole);
+    if (!most || !most_in_all)
         return std::nullopt;
-    return activity.accepted + *most;
+    // A note that is dated back opens no time twice.
+    const auto sum = activity.accepted + *most;
+    return counts_time ? std::max(activity.accepted, std::min(sum, *most_in_all)) : sum;
 }
 
 /// True if the invoice is no more than the sum of the notes: then nothing is to be waited for.
