@@ -60,7 +60,7 @@ Agent::Agent(
     const Executor& executor, TimeSource& time, Port& port, std::shared_ptr<RuntimeFactory> runtimes,
     const ProviderOptions& options, Logger log)
     : executor_(executor), time_(time), port_(port), runtimes_(std::move(runtimes)), options_(options),
-      log_(log.with_tag("provider " + options.name)), leaving_(executor),
+      log_(log.with_tag("provider " + options.name)), leaving_(executor), stopping_(executor),
       tasks_(executor, [this](const std::string& name, const std::exception_ptr& failure) {
           log_.error(name, " failed: ", golem::describe(failure));
       })
@@ -100,6 +100,11 @@ Task<> Agent::run()
     std::exception_ptr failure;
     try {
         co_await leaving_.wait();
+        if (vanishes_) {
+            tasks_.cancel();
+            co_await tasks_.join();
+            co_await stopping_.wait();
+        }
     } catch (...) {
         failure = std::current_exception();
     }
@@ -110,7 +115,11 @@ Task<> Agent::run()
         std::rethrow_exception(failure);
 }
 
-void Agent::stop() { leaving_.set(); }
+void Agent::stop()
+{
+    stopping_.set();
+    leaving_.set();
+}
 
 void Agent::vanish()
 {

@@ -520,37 +520,53 @@ TEST_CASE("last notes and invoices are tried again, and an acceptance may come e
 TEST_CASE("a stop is silent: units die, the offer goes, nobody is told")
 {
     golem::test::run_virtual([](VirtualTime& time) -> Task<> {
-        for (const bool vanishes : {false, true}) {
-            const auto executor = co_await boost::asio::this_coro::executor;
-            Bench bench(executor, time, priced());
-            bench.tasks.spawn("agent", [&] { return bench.agent.run(); });
-            co_await bench.pass(1s);
-            bench.sign("a", bench.demand());
-            co_await bench.pass(1s);
-            bench.create("x");
-            co_await bench.pass(1s);
-            bench.machines->behaviour().hangs = true;
-            bench.port.units.at("x")->exec("b", work);
-            co_await bench.pass(500ms);
-            bench.port.take_log();
-            const auto unit = bench.port.units.at("x");
-            if (vanishes)
-                bench.agent.vanish();
-            else
-                bench.agent.stop();
-            co_await bench.tasks.join();
-            CHECK(unit->state() == UnitStatePair{UnitState::terminated, {}});
-            const auto log = bench.port.take_log();
-            if (vanishes) {
-                CHECK(log.empty());
-            } else {
-                REQUIRE(log.size() == 2);
-                CHECK(
-                    log[0] == "3.5 detach x: Interrupted by signal: 15: "
-                              "{\"batches_done\":0,\"batches_pending\":1,\"cmds_done\":2,\"cmds_pending\":1}/");
-                CHECK(log[1] == "3.5 withdraw offer-1");
-            }
-        }
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Bench bench(executor, time, priced());
+        bench.tasks.spawn("agent", [&] { return bench.agent.run(); });
+        co_await bench.pass(1s);
+        bench.sign("a", bench.demand());
+        co_await bench.pass(1s);
+        bench.create("x");
+        co_await bench.pass(1s);
+        bench.machines->behaviour().hangs = true;
+        bench.port.units.at("x")->exec("b", work);
+        co_await bench.pass(500ms);
+        bench.port.take_log();
+        const auto unit = bench.port.units.at("x");
+        bench.agent.stop();
+        co_await bench.tasks.join();
+        CHECK(unit->state() == UnitStatePair{UnitState::terminated, {}});
+        const auto log = bench.port.take_log();
+        REQUIRE(log.size() == 2);
+        CHECK(
+            log[0] == "3.5 detach x: Interrupted by signal: 15: "
+                      "{\"batches_done\":0,\"batches_pending\":1,\"cmds_done\":2,\"cmds_pending\":1}/");
+        CHECK(log[1] == "3.5 withdraw offer-1");
+    });
+}
+
+TEST_CASE("the exe-units of an agent that vanished live on, until its owner ends them")
+{
+    with_activity([](Bench& bench) -> Task<> {
+        const auto unit = bench.port.units.at("x");
+        bench.agent.vanish();
+        co_await bench.pass(1s);
+        bench.propose("p", bench.demand());
+        bench.destroy("x");
+        bench.end("a");
+        co_await bench.pass(10min);
+        unit->exec("b", work);
+        const auto outcomes = co_await unit->results("b", 60s, std::nullopt);
+        REQUIRE(outcomes.value().size() == 3);
+        CHECK(outcomes->back().ok);
+        CHECK(unit->state() == UnitStatePair{UnitState::ready, {}});
+        CHECK(unit->usage().has_value());
+        CHECK(bench.agent.activities() == Log{"x"});
+        bench.agent.stop();
+        co_await bench.tasks.join();
+        CHECK(unit->state() == UnitStatePair{UnitState::terminated, {}});
+        // No confirmation, no note, no invoice, no withdrawal.
+        CHECK(bench.port.take_log().empty());
     });
 }
 

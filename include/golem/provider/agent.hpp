@@ -36,7 +36,7 @@ public:
     Agent(const Agent&) = delete;
     Agent& operator=(const Agent&) = delete;
 
-    /// Works until stop(), vanish() or cancellation (as stop()), and leaves nothing running. Await it once, to its end.
+    /// Works until stop() or cancellation (as stop()), and leaves nothing running. Await it once, to its end.
     Task<> run();
 
     /// Ends as the real agent does on SIGTERM: exe-units are killed, the offer is withdrawn, and nobody is told: no
@@ -45,7 +45,8 @@ public:
 
     // Faults, for tests and simulations.
 
-    /// Ends without even that: the offer stays, activities are never detached.
+    /// Dies as by SIGKILL: nothing is answered, broken or billed any more, the offer stays. Its exe-units are processes
+    /// of their own and live on, attached, until stop() ends them without a word; only then run() completes.
     void vanish();
     /// While silent it answers no proposal, agreement or activity request, for ever; what runs goes on.
     void set_silent(bool silent) { silent_ = silent; }
@@ -128,6 +129,7 @@ private:
     bool silent_ = false;
     bool vanishes_ = false;
     Event leaving_;
+    Event stopping_;
     TaskGroup tasks_;
 };
 
