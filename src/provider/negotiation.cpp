@@ -226,7 +226,7 @@ Content make_offer(const ProviderOptions& options, const std::string& node_id, T
     Content offer;
     auto& set = offer.properties;
     set.set("golem.activity.caps.deploy.report-progress", true);
-    set.set("golem.activity.caps.transfer.protocol", strings({"http", "https", "gftp"}));
+    set.set("golem.activity.caps.transfer.protocol", strings(options.transfer_protocols));
     set.set("golem.activity.caps.transfer.report-progress", true);
     set.set(accept_timeout_key, seconds_of(options.accept_timeout));
     for (const auto& platform : options.platforms)
@@ -263,7 +263,7 @@ Content make_offer(const ProviderOptions& options, const std::string& node_id, T
     set.set("golem.node.debug.subnet", options.subnet);
     set.set("golem.node.id.name", options.name);
     set.set("golem.node.net.is-public", true);
-    set.set("golem.runtime.capabilities", strings({"inet", "vpn", "manifest-support", "start-entrypoint"}));
+    set.set("golem.runtime.capabilities", strings(options.capabilities));
     set.set("golem.runtime.name", options.runtime);
     set.set("golem.runtime.version", options.runtime_version);
     set.set("golem.srv.caps.multi-activity", true);

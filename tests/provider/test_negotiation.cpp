@@ -74,6 +74,8 @@ TEST_CASE("the offer has every property in its kind")
 
     auto other = options();
     other.cpu_price = 0.0;
+    other.capabilities.push_back("vpn");
+    other.transfer_protocols.push_back("http");
     other.properties.set("golem.inf.cpu.vendor", "AuthenticAMD");
     const auto changed = make_offer(other, "0xa600", now);
     CHECK(
@@ -82,6 +84,11 @@ TEST_CASE("the offer has every property in its kind")
     CHECK(
         changed.properties.get_doubles("golem.com.pricing.model.linear.coeffs") == std::vector<double>{0.0001, 0.001});
     CHECK(changed.properties.get_string("golem.inf.cpu.vendor") == "AuthenticAMD");
+    const auto list = [](const Content& content, const char* name) { return *content.properties.get(name)->as_list(); };
+    CHECK(list(offer, "golem.runtime.capabilities").empty());
+    CHECK(list(offer, "golem.activity.caps.transfer.protocol").empty());
+    CHECK(list(changed, "golem.runtime.capabilities") == Value::List(1, Value("vpn")));
+    CHECK(list(changed, "golem.activity.caps.transfer.protocol") == Value::List(1, Value("http")));
 }
 
 TEST_CASE("what a demand is answered")

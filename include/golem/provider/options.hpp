@@ -9,7 +9,8 @@
 
 namespace golem::provider {
 
-/// What a provider offers and how it behaves. The defaults are those of the real agent with the vm runtime.
+/// What a provider offers and how it behaves. The defaults are those of the real agent with the vm runtime, save what
+/// is not served here.
 struct ProviderOptions {
     std::string name = "devnet-provider";
     std::string subnet = "public";
@@ -26,6 +27,11 @@ struct ProviderOptions {
     double start_price = 0.0;
     /// Agreements at one time (`max_simultaneous_agreements`), at least 1.
     int capacity = 1;
+    /// What the runtime can beside running commands (`golem.runtime.capabilities`): "vpn", "inet" and so on. Neither
+    /// runtime of this library has any; requestors who ask for one get no answer.
+    std::vector<std::string> capabilities;
+    /// What URLs files are transferred from and to (`golem.activity.caps.transfer.protocol`): "http", "https", "gftp".
+    std::vector<std::string> transfer_protocols;
     /// Extra properties of the offer; they replace those of the same name.
     properties::PropertySet properties;
 
