@@ -2,6 +2,7 @@
 
 #include <golem/core/event.hpp>
 #include <golem/core/task.hpp>
+#include <golem/provider/detail/kept_output.hpp>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -21,7 +22,8 @@ struct SpawnRequest {
     std::vector<std::string> arguments; // the first is the name
     std::vector<std::string> environment;
     std::string directory;
-    std::size_t output_limit = 0;
+    OutputPart out;
+    OutputPart err;
 };
 
 // A running command: its own session and process group, no input, both outputs read to their end so that it never
@@ -29,13 +31,13 @@ struct SpawnRequest {
 // the destructor kills and reaps it. One executor.
 class ChildProcess : public std::enable_shared_from_this<ChildProcess> {
 public:
-    // Throws std::system_error with the errno of what failed. `keep` lives as long as the process may touch its files;
-    // `on_reaped` is called with the processor time it used.
+    // Throws std::system_error with the errno of what failed; ESRCH if it ended and somebody else reaped it. `keep`
+    // lives as long as the process may touch its files; `on_reaped` is called with the processor time it used.
     static std::shared_ptr<ChildProcess> spawn(
         const Executor& executor, const SpawnRequest& request, std::shared_ptr<void> keep,
         std::function<void(double)> on_reaped);
 
-    explicit ChildProcess(const Executor& executor);
+    ChildProcess(const Executor& executor, const OutputPart& out, const OutputPart& err);
     ~ChildProcess();
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
@@ -43,10 +45,10 @@ public:
     // Completes when the process has ended and what it had written is read.
     Task<> ended();
 
-    // After ended(): 128 + n if signal n ended it.
-    int exit_code() const noexcept { return exit_code_; }
-    std::string take_output() { return std::move(outputs_[0].text); }
-    std::string take_error_output() { return std::move(outputs_[1].text); }
+    // After ended(): 128 + n if signal n ended it; nothing if this program lost it to somebody else's wait().
+    std::optional<int> exit_code() const noexcept { return exit_code_; }
+    std::string take_output() { return outputs_[0].kept.take(); }
+    std::string take_error_output() { return outputs_[1].kept.take(); }
 
     bool is_running() const noexcept { return running_; }
     pid_t pid() const noexcept { return pid_; }
@@ -58,10 +60,10 @@ public:
 
 private:
     struct Output {
-        explicit Output(const Executor& executor) : pipe(executor) {}
+        Output(const Executor& executor, const OutputPart& part) : pipe(executor), kept(part) {}
 
         boost::asio::posix::stream_descriptor pipe;
-        std::string text;
+        detail::KeptOutput kept;
     };
 
     void start(const SpawnRequest& request);
@@ -70,24 +72,15 @@ private:
     void wait_for_end();
     void reap();
 
-    Executor executor_;
     std::array<Output, 2> outputs_;
     boost::asio::posix::stream_descriptor handle_;
     Event ended_;
     std::shared_ptr<void> keep_;
     std::function<void(double)> on_reaped_;
-    std::size_t limit_ = 0;
     pid_t pid_ = -1;
-    int exit_code_ = 0;
+    std::optional<int> exit_code_;
     bool running_ = false;
     bool closing_ = false;
 };
-
-// Kills every process of this user whose environment holds `entry` ("NAME=value"): what commands left behind, sessions
-// of their own included.
-void kill_marked_processes(const std::string& entry) noexcept;
-
-// Seconds of processor time of all living processes of these sessions.
-double processor_time_of_sessions(const std::vector<pid_t>& sessions);
 
 } // namespace golem::provider

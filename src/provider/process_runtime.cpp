@@ -1,6 +1,8 @@
 #include <golem/provider/process_runtime.hpp>
 
 #include "provider/child_process.hpp"
+#include "provider/guarded_directory.hpp"
+#include "provider/processes.hpp"
 
 #include <golem/core/error.hpp>
 #include <golem/provider/detail/location.hpp>
@@ -39,14 +41,21 @@ namespace fs = std::filesystem;
             "IO error: " + std::string(std::strerror(error)) + " (os error " + std::to_string(error) + ")"));
 }
 
+[[noreturn]] void fail_lost()
+{
+    fail(
+        "run", "Runtime error: the command's exit code is lost: the provider's program ignores SIGCHLD or waits for "
+               "children that are not its own");
+}
+
 // The activity's directory; it goes when nobody who might write to it is left.
 class PrivateDirectory {
 public:
-    explicit PrivateDirectory(const fs::path& root)
+    explicit PrivateDirectory(std::shared_ptr<GuardedDirectory> parent) : parent_(std::move(parent))
     {
-        auto name = (root / "golem-activity-XXXXXX").string();
+        auto name = (parent_->path() / "activity-XXXXXX").string();
         if (!::mkdtemp(name.data()))
-            fail("deploy", "Runtime error: cannot make a directory in " + root.string() + ": " + std::strerror(errno));
+            throw_errno(errno, "mkdtemp");
         path_ = name;
     }
 
@@ -72,7 +81,37 @@ public:
     const fs::path& path() const noexcept { return path_; }
 
 private:
+    std::shared_ptr<GuardedDirectory> parent_;
     fs::path path_;
+};
+
+// What the runtimes of one factory share.
+class Premises {
+public:
+    Premises(TimeSource& time, ProcessRuntimeOptions process_options)
+        : options(std::move(process_options)), processor_times(time)
+    {
+    }
+
+    std::shared_ptr<PrivateDirectory> make_directory()
+    {
+        try {
+            if (!directory_)
+                directory_ = std::make_shared<GuardedDirectory>(options.root);
+            return std::make_shared<PrivateDirectory>(directory_);
+        } catch (const std::system_error& failure) {
+            fail(
+                "deploy",
+                "Runtime error: cannot make a guarded directory in " + options.root.string() + ": " + failure.what());
+        }
+    }
+
+    const ProcessRuntimeOptions options;
+    ProcessorTimes processor_times;
+
+private:
+    // Made for the first activity: most programs have none.
+    std::shared_ptr<GuardedDirectory> directory_;
 };
 
 std::string sha3_of(const fs::path& path, std::size_t bits)
@@ -104,8 +143,8 @@ std::string sha3_of(const fs::path& path, std::size_t bits)
 
 class ProcessRuntime final : public Runtime {
 public:
-    ProcessRuntime(const Executor& executor, std::shared_ptr<const ProcessRuntimeOptions> options)
-        : executor_(executor), options_(std::move(options)), cpu_(std::make_shared<double>(0.0))
+    ProcessRuntime(const Executor& executor, std::shared_ptr<Premises> premises)
+        : executor_(executor), premises_(std::move(premises)), cpu_(std::make_shared<double>(0.0))
     {
     }
 
@@ -118,7 +157,7 @@ public:
         if (const auto problem = detail::image_problem(request.image))
             fail("deploy", *problem);
         if (!directory_)
-            directory_ = std::make_shared<PrivateDirectory>(options_->root);
+            directory_ = premises_->make_directory();
         std::vector<Volume> volumes = {
             {"vol-work", "/golem/work"},
             {"vol-input", "/golem/input"},
@@ -162,7 +201,10 @@ public:
             child->kill();
             std::rethrow_exception(failure);
         }
-        output.exit_code = child->exit_code();
+        const auto exit_code = child->exit_code();
+        if (!exit_code)
+            fail_lost();
+        output.exit_code = *exit_code;
         output.out = child->take_output();
         output.err = child->take_error_output();
         co_return output;
@@ -179,16 +221,16 @@ public:
         if (!source_path.empty() && !target_path.empty()) {
             copy(source_path, target_path);
         } else if (!target_path.empty()) {
-            if (!options_->fetch)
+            if (!premises_->options.fetch)
                 fail("transfer", no_way(source.scheme));
             const fs::path path(target_path);
-            co_await options_->fetch(source.target, path);
+            co_await premises_->options.fetch(source.target, path);
         } else if (!source_path.empty()) {
             check_readable(source_path);
-            if (!options_->send)
+            if (!premises_->options.send)
                 fail("transfer", no_way(target.scheme));
             const fs::path path(source_path);
-            co_await options_->send(path, target.target);
+            co_await premises_->options.send(path, target.target);
         } else {
             fail("transfer", detail::transfer_error("this provider transfers from or to the container only"));
         }
@@ -227,12 +269,12 @@ public:
             if (child->is_running())
                 sessions.push_back(child->pid());
         // What ran in the background of a command is lost with its leader: never count backwards.
-        highest_cpu_ = std::max(highest_cpu_, *cpu_ + processor_time_of_sessions(sessions));
+        highest_cpu_ = std::max(highest_cpu_, *cpu_ + premises_->processor_times.of(sessions));
         return highest_cpu_;
     }
 
 private:
-    std::string mark() const { return "GOLEM_ACTIVITY_ROOT=" + directory_->path().string(); }
+    std::string mark() const { return std::string(GuardedDirectory::variable) + "=" + directory_->path().string(); }
 
     static std::string no_way(const std::string& scheme)
     {
@@ -250,9 +292,10 @@ private:
         for (const auto& argument : request.args)
             spawn.arguments.push_back(detail::map_paths(mappings_, argument));
         spawn.directory = host("/golem/work");
-        spawn.output_limit = request.output_limit;
+        spawn.out = request.out;
+        spawn.err = request.err;
         spawn.environment = {
-            "PATH=" + options_->path,
+            "PATH=" + premises_->options.path,
             "HOME=" + host("/golem/work"),
             "LANG=C.UTF-8",
             "TZ=UTC",
@@ -261,7 +304,7 @@ private:
             "GOLEM_OUTPUT=" + host("/golem/output"),
             "GOLEM_RESOURCE=" + host("/golem/resource"),
             mark()};
-        for (const auto& [name, value] : options_->environment)
+        for (const auto& [name, value] : premises_->options.environment)
             spawn.environment.push_back(name + "=" + value);
         spawn.file = find(entry_point);
         int error = spawn.file.empty() ? ENOENT : 0;
@@ -276,6 +319,8 @@ private:
                 error = failure.code().value();
             }
         }
+        if (error == ESRCH)
+            fail_lost();
         output.exit_code = error == ENOENT ? 127 : 126;
         output.err = "sh: 1: exec: " + request.entry_point + ": " +
                      (error == ENOENT ? std::string("not found") : std::string(std::strerror(error))) + "\n";
@@ -288,9 +333,9 @@ private:
         if (entry_point.find('/') != std::string::npos)
             return entry_point;
         std::size_t begin = 0;
-        while (!entry_point.empty() && begin <= options_->path.size()) {
-            const auto end = std::min(options_->path.find(':', begin), options_->path.size());
-            auto candidate = options_->path.substr(begin, end - begin) + "/" + entry_point;
+        while (!entry_point.empty() && begin <= premises_->options.path.size()) {
+            const auto end = std::min(premises_->options.path.find(':', begin), premises_->options.path.size());
+            auto candidate = premises_->options.path.substr(begin, end - begin) + "/" + entry_point;
             if (::access(candidate.c_str(), X_OK) == 0)
                 return candidate;
             begin = end + 1;
@@ -348,7 +393,7 @@ private:
     }
 
     Executor executor_;
-    std::shared_ptr<const ProcessRuntimeOptions> options_;
+    std::shared_ptr<Premises> premises_;
     std::shared_ptr<PrivateDirectory> directory_;
     std::vector<detail::Mapping> mappings_;
     std::vector<std::shared_ptr<ChildProcess>> children_;
@@ -361,19 +406,19 @@ private:
 
 class ProcessRuntimeFactory final : public RuntimeFactory {
 public:
-    ProcessRuntimeFactory(const Executor& executor, ProcessRuntimeOptions options)
-        : executor_(executor), options_(std::make_shared<const ProcessRuntimeOptions>(std::move(options)))
+    ProcessRuntimeFactory(const Executor& executor, TimeSource& time, ProcessRuntimeOptions options)
+        : executor_(executor), premises_(std::make_shared<Premises>(time, std::move(options)))
     {
     }
 
     std::unique_ptr<Runtime> make(const std::string&) override
     {
-        return std::make_unique<ProcessRuntime>(executor_, options_);
+        return std::make_unique<ProcessRuntime>(executor_, premises_);
     }
 
 private:
     Executor executor_;
-    std::shared_ptr<const ProcessRuntimeOptions> options_;
+    std::shared_ptr<Premises> premises_;
 };
 
 } // namespace
@@ -389,7 +434,7 @@ make_process_runtime(const Executor& executor, TimeSource& time, ProcessRuntimeO
     std::error_code error;
     if (!fs::is_directory(options.root, error))
         throw Error(Errc::invalid_input, operation, "root is not a directory: " + options.root.string());
-    return std::make_shared<ProcessRuntimeFactory>(executor, std::move(options));
+    return std::make_shared<ProcessRuntimeFactory>(executor, time, std::move(options));
 }
 
 } // namespace golem::provider

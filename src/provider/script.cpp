@@ -250,6 +250,22 @@ std::vector<Command> parse_script(std::string_view json_text)
     return commands;
 }
 
+OutputPart part_for(const std::optional<Capture>& capture)
+{
+    constexpr std::size_t most = 4u << 20;
+    if (!capture)
+        return OutputPart{0, 0};
+    const auto limit = capture->limit;
+    switch (capture->part) {
+    case Capture::Part::all: break;
+    case Capture::Part::head: return OutputPart{std::min(limit, most), 0};
+    case Capture::Part::tail: return OutputPart{0, std::min(limit, most)};
+    case Capture::Part::head_tail:
+        return OutputPart{std::min(limit / 2, most / 2), std::min(limit - limit / 2, most / 2)};
+    }
+    return OutputPart{most, 0};
+}
+
 std::string captured(const Capture& capture, std::string output)
 {
     switch (capture.part) {

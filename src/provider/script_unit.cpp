@@ -197,6 +197,8 @@ Task<CommandOutcome> ScriptUnit::run(const RunCommand& command)
     RunRequest request;
     request.entry_point = command.entry_point;
     request.args = command.args;
+    request.out = part_for(command.out);
+    request.err = part_for(command.err);
     auto output = co_await runtime_->run(request);
     auto outcome = succeeded();
     keep_output(command.out, std::move(output.out), outcome.out, outcome.out_is_binary);

@@ -3,6 +3,7 @@
 #include <golem/core/error.hpp>
 #include <golem/core/event.hpp>
 #include <golem/core/race.hpp>
+#include <golem/provider/detail/kept_output.hpp>
 
 #include <array>
 #include <chrono>
@@ -18,6 +19,13 @@ namespace {
     Error error(Errc::command_failed, operation, "as the simulation was told to");
     error.set_their_words(message);
     throw error;
+}
+
+std::string kept(const OutputPart& part, const std::string& output)
+{
+    detail::KeptOutput keeper(part);
+    keeper.append(output);
+    return keeper.take();
 }
 
 class ScriptedRuntime final : public Runtime {
@@ -64,8 +72,8 @@ public:
             if (request.entry_point == "/bin/date" || request.entry_point == "date")
                 output.out = date_output(time_.utc());
         }
-        output.out.resize(std::min(output.out.size(), request.output_limit));
-        output.err.resize(std::min(output.err.size(), request.output_limit));
+        output.out = kept(request.out, output.out);
+        output.err = kept(request.err, output.err);
         co_return output;
     }
 

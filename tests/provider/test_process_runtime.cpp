@@ -11,7 +11,9 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -126,13 +128,13 @@ TEST_CASE("which images can be deployed")
         {"hash:sha3:" + std::string(56, '0') + ":ftp://host/x", prefix + "Unsupported scheme: ftp"},
     };
     for (const auto& row : rows)
-        CHECK(detail::image_problem(row.image).value_or("") == row.problem);
+        CHECK(provider::detail::image_problem(row.image).value_or("") == row.problem);
 }
 
 TEST_CASE("paths of the machine are found in what a command says")
 {
     const auto volumes =
-        std::vector<detail::Mapping>{{"/golem/work", "/H/w"}, {"/golem/work/deep", "/D"}, {"/data", "/H/d"}};
+        std::vector<provider::detail::Mapping>{{"/golem/work", "/H/w"}, {"/golem/work/deep", "/D"}, {"/data", "/H/d"}};
     struct Row {
         std::string text;
         std::string mapped;
@@ -153,11 +155,11 @@ TEST_CASE("paths of the machine are found in what a command says")
         {"/dat", "/dat"},
     };
     for (const auto& row : rows)
-        CHECK(detail::map_paths(volumes, row.text) == row.mapped);
-    CHECK(detail::host_path(volumes, "/golem/work/deep/x") == "/D/x");
-    CHECK(!detail::host_path(volumes, "/etc/x"));
-    CHECK(detail::normalised("/golem/work/../../../../etc/hostname") == "/etc/hostname");
-    CHECK(detail::normalised("a.txt") == "a.txt");
+        CHECK(provider::detail::map_paths(volumes, row.text) == row.mapped);
+    CHECK(provider::detail::host_path(volumes, "/golem/work/deep/x") == "/D/x");
+    CHECK(!provider::detail::host_path(volumes, "/etc/x"));
+    CHECK(provider::detail::normalised("/golem/work/../../../../etc/hostname") == "/etc/hostname");
+    CHECK(provider::detail::normalised("a.txt") == "a.txt");
 }
 
 TEST_CASE("the process runtime refuses virtual time and a root that is none")
@@ -217,14 +219,90 @@ TEST_CASE("a flood of output is cut and never blocks the command", "[process]")
         request.entry_point = "/bin/sh";
         request.args.push_back("-c");
         request.args.push_back("head -c 30000000 /dev/zero; echo end >&2");
-        request.output_limit = 1000;
+        request.out.head = 1000;
         const auto cut = co_await runtime.run(request);
         CHECK(cut.out.size() == 1000);
         CHECK(cut.err == "end\n");
-        request.output_limit = 100'000'000;
+        request.out.head = 100'000'000;
         const auto whole = co_await runtime.run(request);
         CHECK(whole.out.size() == 30'000'000);
+        request.args.back() = "echo begin; head -c 6000000 /dev/zero; echo end";
+        request.out = OutputPart{3, 4};
+        const auto ends = co_await runtime.run(request);
+        CHECK(ends.out == "begend\n");
     });
+}
+
+TEST_CASE("where SIGCHLD is ignored commands fail", "[process]")
+{
+    const auto before = ::signal(SIGCHLD, SIG_IGN);
+    std::vector<std::string> told;
+    with_runtime([&](Runtime& runtime, TimeSource&) -> Task<> {
+        // The second may be gone before anybody can look at it.
+        for (const auto* script : {"sleep 0.1", "true"}) {
+            try {
+                const auto output = co_await shell(runtime, script);
+                told.push_back("exit code " + std::to_string(output.exit_code));
+            } catch (const Error& error) {
+                told.push_back(error.their_words());
+            }
+        }
+    });
+    ::signal(SIGCHLD, before);
+    REQUIRE(told.size() == 2);
+    CHECK_THAT(told[0], golem::test::contains_text("ignores SIGCHLD"));
+    CHECK_THAT(told[1], golem::test::contains_text("ignores SIGCHLD"));
+}
+
+TEST_CASE("nothing survives the sudden death of the provider's program", "[process]")
+{
+    const Root root;
+    const Root notes;
+    const auto program = ::fork();
+    REQUIRE(program >= 0);
+    if (program == 0) {
+        // Only commands run from here on, until it kills itself: nothing of this test may be cleaned up twice.
+        RealTime time;
+        try {
+            test::run_real([&]() -> Task<> {
+                const auto executor = co_await boost::asio::this_coro::executor;
+                ProcessRuntimeOptions options;
+                options.root = root.path();
+                options.environment["NOTES"] = notes.path().string();
+                const auto factory = make_process_runtime(executor, time, options);
+                const auto runtime = factory->make("a");
+                DeployRequest request;
+                request.image = image;
+                co_await runtime->deploy(request);
+                co_await shell(
+                    *runtime, "setsid sleep 1000 >&- 2>&- & echo $! > $NOTES/a; sleep 1000 & echo $! > $NOTES/b; "
+                              "mkdir sub; touch sub/x; chmod 0 sub");
+                ::kill(::getpid(), SIGKILL);
+            });
+        } catch (...) {
+        }
+        ::_exit(1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(program, &status, 0) == program);
+    REQUIRE(WIFSIGNALED(status));
+    const auto is_alive = [&](const char* note) {
+        pid_t pid = 0;
+        std::ifstream(notes.path() / note) >> pid;
+        REQUIRE(pid > 0);
+        // Of a process that ended and was not waited for there is no environment.
+        std::ifstream environment("/proc/" + std::to_string(pid) + "/environ");
+        return environment.peek() != std::ifstream::traits_type::eof();
+    };
+    RealTime time;
+    test::run_real([&]() -> Task<> {
+        const auto limit = time.deadline(20s);
+        while (time.now() < limit && (is_alive("a") || is_alive("b") || !root.is_empty()))
+            co_await time.sleep_for(10ms, "the guard");
+    });
+    CHECK(!is_alive("a"));
+    CHECK(!is_alive("b"));
+    CHECK(root.is_empty());
 }
 
 TEST_CASE("kill ends a command with all its children, and tells what was put out", "[process]")

@@ -1,3 +1,4 @@
+#include <golem/provider/detail/kept_output.hpp>
 #include <golem/provider/script.hpp>
 
 #include <golem/core/error.hpp>
@@ -133,11 +134,36 @@ TEST_CASE("captures keep what they say")
         REQUIRE(run.out);
         CHECK(!run.err);
         CHECK(captured(*run.out, "0123456789") == row.kept);
+        // What a runtime keeps of a stream, however it arrives, makes no difference.
+        for (const std::size_t piece : {1u, 3u, 10u}) {
+            provider::detail::KeptOutput keeper(part_for(run.out));
+            for (std::size_t at = 0; at < 10; at += piece)
+                keeper.append(std::string_view("0123456789").substr(at, piece));
+            CHECK(captured(*run.out, keeper.take()) == row.kept);
+        }
         CHECK(run.out->streamed == row.streamed);
         CHECK(run.out->binary == row.binary);
     }
     CHECK(!run_command("{}").out);
     CHECK(captured(Capture{false, Capture::Part::tail, 4, false}, "01") == "01");
+}
+
+TEST_CASE("what a runtime has to keep for a capture")
+{
+    using Part = Capture::Part;
+    constexpr std::size_t most = 4u << 20;
+    const auto part = [](Part kind, std::size_t limit) { return part_for(Capture{false, kind, limit, false}); };
+    CHECK(part_for(std::nullopt) == OutputPart{0, 0});
+    CHECK(part(Part::all, 0) == OutputPart{most, 0});
+    CHECK(part(Part::head, 5) == OutputPart{5, 0});
+    CHECK(part(Part::head, most + 1) == OutputPart{most, 0});
+    CHECK(part(Part::tail, 5) == OutputPart{0, 5});
+    CHECK(part(Part::tail, most + 1) == OutputPart{0, most});
+    CHECK(part(Part::head_tail, 5) == OutputPart{2, 3});
+    CHECK(part(Part::head_tail, 10 * most) == OutputPart{most / 2, most / 2});
+    provider::detail::KeptOutput nothing(OutputPart{0, 0});
+    nothing.append("abc");
+    CHECK(nothing.take().empty());
 }
 
 TEST_CASE("output that is not UTF-8 is told as Latin-1")

@@ -109,20 +109,20 @@ TEST_CASE("which command an exe-unit takes in which state")
          UnitState::initialized},
     };
     for (const auto& row : rows) {
-        INFO(detail::describe(row.state) << " " << row.script);
-        const auto admission = detail::admit(row.state, only(row.script));
+        INFO(provider::detail::describe(row.state) << " " << row.script);
+        const auto admission = provider::detail::admit(row.state, only(row.script));
         CHECK(admission.refusal.value_or("") == row.refusal);
         CHECK(admission.after == row.after);
     }
     CHECK(
-        detail::changed_under_command({UnitState::terminated, {}}, busy) ==
+        provider::detail::changed_under_command({UnitState::terminated, {}}, busy) ==
         "Local service error: State error: Unexpected state: StatePair(Terminated, None), expected "
         "StatePair(Ready, Some(Ready))");
 }
 
 TEST_CASE("what a poll of results sees")
 {
-    detail::BatchLog log(3);
+    provider::detail::BatchLog log(3);
     CHECK(!log.answers(std::nullopt));
     CHECK(!log.view(0));
     CHECK(log.view(std::nullopt)->empty());
@@ -146,8 +146,8 @@ TEST_CASE("what a poll of results sees")
     CHECK(!log.view(2));
     CHECK(!log.view(9));
     CHECK(!log.view(-1));
-    CHECK(detail::BatchLog(0).answers(std::nullopt));
-    CHECK(detail::BatchLog(0).is_finished());
+    CHECK(provider::detail::BatchLog(0).answers(std::nullopt));
+    CHECK(provider::detail::BatchLog(0).is_finished());
 }
 
 TEST_CASE("a unit deploys, starts, runs and refuses")
@@ -182,6 +182,24 @@ TEST_CASE("a unit deploys, starts, runs and refuses")
         REQUIRE(end.size() == 4);
         CHECK(end[3].ok);
         CHECK(!end[3].out);
+    });
+}
+
+TEST_CASE("the end of an output of six megabytes is told")
+{
+    with_unit([](ScriptUnit& unit, ScriptedRuntimeFactory& factory, VirtualTime&) -> Task<> {
+        factory.behaviour().reply = [](const RunRequest&) {
+            RunOutput output;
+            output.out = "begin" + std::string(6'000'000, 'x') + "end";
+            output.err = output.out;
+            return output;
+        };
+        co_await execute(unit, deploy_start);
+        const auto outcomes = co_await execute(
+            unit,
+            R"([{"run":{"entry_point":"/x","capture":{"stdout":{"atEnd":{"tail":4}},"stderr":{"atEnd":{"headTail":6}}}}}])");
+        CHECK(outcomes.at(0).out == "xend");
+        CHECK(outcomes.at(0).err == "begend");
     });
 }
 

@@ -12,7 +12,8 @@ namespace golem::provider {
 
 /// How commands are executed on this machine.
 struct ProcessRuntimeOptions {
-    /// Where each activity gets a directory of its own (mode 0700). Without white space: scripts see the path.
+    /// Where activities get directories of their own (mode 0700), below one of this factory. Without white space:
+    /// scripts see the path.
     std::filesystem::path root = std::filesystem::temp_directory_path();
     /// `PATH` of the commands, and where an entry point without a slash is looked for.
     std::string path = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
@@ -34,7 +35,11 @@ struct ProcessRuntimeOptions {
 /// beginning of one ("cat /golem/work/in.txt"), the real path is put in its place; what commands print is not changed.
 /// Commands start in /golem/work (`HOME`, too) and know the four directories as GOLEM_WORK, GOLEM_INPUT, GOLEM_OUTPUT
 /// and GOLEM_RESOURCE. Each has a session and process group of its own, no input, and what it leaves running in the
-/// background goes on until the activity ends.
+/// background goes on until the activity ends. If this process dies without cleaning up (a crash, SIGKILL), a guard, a
+/// small shell started with the first activity, kills what its commands left and removes their directories.
+///
+/// A program that ignores SIGCHLD, or waits for any child, loses the commands' exit codes: they fail and say so. `time`
+/// must outlive the factory and its runtimes.
 ///
 /// Throws Error (invalid_input) in virtual time (processes take real time) and if `root` is no directory. Linux only.
 std::shared_ptr<RuntimeFactory>

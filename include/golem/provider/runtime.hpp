@@ -2,6 +2,7 @@
 
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/provider/script.hpp>
 
 #include <map>
 #include <memory>
@@ -15,8 +16,9 @@ namespace golem::provider {
 struct RunRequest {
     std::string entry_point;
     std::vector<std::string> args;
-    /// The most bytes of each output kept; more is cut off at the end.
-    std::size_t output_limit = 4u << 20;
+    /// What is kept of each output; the rest is cut out.
+    OutputPart out;
+    OutputPart err;
 };
 
 struct RunOutput {

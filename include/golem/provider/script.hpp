@@ -25,6 +25,14 @@ struct Capture {
     bool operator==(const Capture&) const = default;
 };
 
+/// Which bytes of an output are kept: those of its beginning and those of its end.
+struct OutputPart {
+    std::size_t head = 4u << 20;
+    std::size_t tail = 0;
+
+    bool operator==(const OutputPart&) const = default;
+};
+
 struct DeployCommand {
     /// Paths of the volumes asked for beside the image's own.
     std::vector<std::string> volumes;
@@ -56,6 +64,9 @@ using Command = std::variant<DeployCommand, StartCommand, RunCommand, TransferCo
 /// Reads the JSON text of a command array. Throws Error (invalid_input) whose their_words() is the real daemon's text
 /// for the same defect: `Error("missing field `entry_point`", line: 1, column: 10)`.
 std::vector<Command> parse_script(std::string_view json_text);
+
+/// What has to be kept of an output for `capture`, at most 4 MiB; nothing if nothing is captured.
+OutputPart part_for(const std::optional<Capture>& capture);
 
 /// What `capture` keeps of an output.
 std::string captured(const Capture& capture, std::string output);
