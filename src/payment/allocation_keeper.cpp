@@ -71,6 +71,9 @@ Task<> AllocationKeeper::attempt()
     }
     const auto current = attempt_;
     co_await current->done.wait();
+    // Only close() cancels an attempt.
+    if (current->failure && is_cancelled(current->failure))
+        throw Error(Errc::closed, "allocate the budget", "the payments were closed meanwhile");
     if (current->failure)
         std::rethrow_exception(current->failure);
 }

@@ -234,3 +234,39 @@ TEST_CASE("an invoice after the end is bounded by the end")
     CHECK(audit_invoice(ended, invoice("0.055"), start + 10h, much).decision == Decision::accept);
     CHECK(audit_invoice(ended, invoice("0.056"), start + 10h, much).decision == Decision::refuse);
 }
+
+TEST_CASE("what a lost answer has created is owed, if it is the agreement's only activity")
+{
+    auto ended = account();
+    ended.activities.clear();
+    CHECK(audit_note(ended, note("0.0014"), start + 10s, much).decision == Decision::unknown); // It may become known.
+    ended.ended = start + 10s;
+    const auto verdict = audit_note(ended, note("0.0014"), start + 10s, much);
+    CHECK(verdict.decision == Decision::accept);
+    CHECK(verdict.increase == Amount::parse("0.0014"));
+    CHECK_FALSE(verdict.remark.empty());
+    CHECK(audit_note(ended, note("0.00141"), start + 10s, much).decision == Decision::refuse);
+    ended.activities["another"];
+    CHECK(audit_note(ended, note("0.0014"), start + 10s, much).decision == Decision::unknown);
+}
+
+TEST_CASE("an outage of ours makes no right invoice too large")
+{
+    // The note is of the second minute, but was accepted in the tenth; the invoice is of the tenth.
+    auto late = with_note();
+    auto dated = note("0.01");
+    dated.timestamp = start + 120s;
+    CHECK(settled_until(late.terms, dated, start + 600s) == start + 120s);
+    late.activities["act"].accepted_at = settled_until(late.terms, dated, start + 600s);
+    CHECK(audit_invoice(late, invoice("0.2"), start + 600s, much).decision == Decision::accept);
+    // Neither dates of the future nor such before the agreement.
+    dated.timestamp = start + 1h;
+    CHECK(settled_until(late.terms, dated, start + 600s) == start + 600s);
+    dated.timestamp = start - 1h;
+    CHECK(settled_until(late.terms, dated, start + 600s) == start);
+    // Who dates a note back is paid no time twice: 0.001 and 11 minutes of two processors are 0.331 GLM.
+    late.activities["act"].accepted = Amount::parse("0.3");
+    late.activities["act"].accepted_at = start;
+    CHECK(audit_invoice(late, invoice("0.33"), start + 600s, much).decision == Decision::accept);
+    CHECK(audit_invoice(late, invoice("0.34"), start + 600s, much).decision == Decision::refuse);
+}
