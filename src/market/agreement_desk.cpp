@@ -29,20 +29,6 @@ RetryPolicy ending_policy()
     return policy;
 }
 
-/// Whether a call that cannot be repeated may have taken effect although it failed.
-bool may_have_happened(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const http::TransportError& error) {
-        return error.sent() == http::TransportError::Sent::unknown;
-    } catch (const Error& error) {
-        return error.errc() == Errc::timed_out || error.errc() == Errc::protocol || error.errc() == Errc::daemon_failed;
-    } catch (...) {
-        return false;
-    }
-}
-
 bool is_not_found(const std::exception_ptr& failure)
 {
     try {
@@ -55,6 +41,19 @@ bool is_not_found(const std::exception_ptr& failure)
 }
 
 } // namespace
+
+bool may_have_happened(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const http::TransportError& error) {
+        return error.sent() == http::TransportError::Sent::unknown;
+    } catch (const Error& error) {
+        return error.errc() == Errc::timed_out || error.errc() == Errc::protocol || error.errc() == Errc::daemon_failed;
+    } catch (...) {
+        return false;
+    }
+}
 
 yagna::Agreement SigningCase::to_agreement(Timestamp approved) const
 {
@@ -74,9 +73,10 @@ yagna::Agreement SigningCase::to_agreement(Timestamp approved) const
 
 AgreementDesk::AgreementDesk(
     const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-    std::string app_session, Duration approval_limit, AgreementFeed& feed, Market::Unwanted unwanted)
+    std::string app_session, Duration approval_limit, AgreementFeed& feed, TaskGroup& tasks, Market::Unwanted unwanted)
     : executor_(executor), time_(time), client_(client), random_(std::move(random)), log_(std::move(log)),
-      app_session_(std::move(app_session)), approval_limit_(approval_limit), feed_(feed), unwanted_(std::move(unwanted))
+      app_session_(std::move(app_session)), approval_limit_(approval_limit), feed_(feed), tasks_(tasks),
+      closing_(executor), unwanted_(std::move(unwanted))
 {
 }
 
@@ -87,6 +87,13 @@ Task<bool> AgreementDesk::sign(const std::shared_ptr<SigningCase>& signing)
     const bool created = co_await create(*signing);
     if (!created)
         co_return false;
+    const bool approved = co_await settle(signing);
+    proposed_.erase(signing->agreement);
+    co_return approved;
+}
+
+Task<bool> AgreementDesk::settle(const std::shared_ptr<SigningCase>& signing)
+{
     if (signing->withdrawn.is_set()) {
         signing->why_not = "nobody waits for it any more";
         co_return false; // The provider knows nothing of it yet.
@@ -102,11 +109,10 @@ Task<bool> AgreementDesk::sign(const std::shared_ptr<SigningCase>& signing)
         unowned_.erase(id);
         co_return false;
     }
-    proposed_.erase(id);
     co_await await_decision(*signing);
     // From now on the feed keeps what comes for the agreement's owner.
     feed_.forget(id);
-    const bool approved = co_await conclude(*signing);
+    const bool approved = co_await conclude(signing);
     co_return approved;
 }
 
@@ -139,8 +145,9 @@ Task<> AgreementDesk::await_decision(SigningCase& signing)
     co_await first_of(std::move(decision), std::move(withdrawal), std::move(limit));
 }
 
-Task<bool> AgreementDesk::conclude(SigningCase& signing)
+Task<bool> AgreementDesk::conclude(const std::shared_ptr<SigningCase>& shared)
 {
+    auto& signing = *shared;
     const auto because = signing.why_not.empty() ? "" : ": " + signing.why_not;
     switch (signing.approval) {
     case yagna::Approval::approved: co_return true;
@@ -154,13 +161,42 @@ Task<bool> AgreementDesk::conclude(SigningCase& signing)
         const auto cancelled = co_await cancel(signing.agreement, signing.why_not);
         if (cancelled == Cancelled::approved)
             co_return true;
-        if (cancelled == Cancelled::unknown)
+        if (cancelled == Cancelled::unknown) {
+            tasks_.spawn("watch an agreement that may be approved", [this, shared] { return watch(shared); });
             co_return false;
+        }
         break;
     }
     }
     unowned_.erase(signing.agreement);
     co_return false;
+}
+
+// Nobody waits for it, and it may still be approved: then it is terminated. It is listed until its end is known.
+Task<> AgreementDesk::watch(std::shared_ptr<SigningCase> signing)
+{
+    const auto& id = signing->agreement;
+    // What came while it was being cancelled is told as well.
+    listen(signing);
+    auto decision = signing->decided.wait();
+    auto closing = closing_.wait();
+    auto end = time_.sleep_for(validity + ending_limit, "the end of an agreement that could not be cancelled");
+    const auto first = co_await first_of(std::move(decision), std::move(closing), std::move(end));
+    feed_.forget(id);
+    // After its validity nobody can approve it any more.
+    bool is_approved = signing->approval == yagna::Approval::approved;
+    bool is_over = !is_approved && (signing->decided.is_set() || first == 2);
+    if (!is_approved && !is_over) {
+        const auto cancelled = co_await cancel(id, "No longer needed");
+        is_approved = cancelled == Cancelled::approved;
+        is_over = cancelled == Cancelled::gone;
+    }
+    if (is_approved) {
+        const auto agreement = signing->to_agreement(time_.utc());
+        co_await terminate(agreement);
+    } else if (is_over) {
+        unowned_.erase(id);
+    }
 }
 
 Task<bool> AgreementDesk::create(SigningCase& signing)

@@ -5,6 +5,7 @@
 #include <golem/core/random.hpp>
 #include <golem/core/retry.hpp>
 #include <golem/core/task.hpp>
+#include <golem/core/task_group.hpp>
 #include <golem/core/time_source.hpp>
 #include <golem/market/market.hpp>
 #include <golem/yagna/client.hpp>
@@ -18,6 +19,9 @@
 #include <vector>
 
 namespace golem::detail {
+
+/// Whether a call that cannot be repeated may have taken effect although it failed.
+bool may_have_happened(const std::exception_ptr& failure);
 
 /// One agreement on its way.
 struct SigningCase {
@@ -49,9 +53,11 @@ struct SigningCase {
 /// Creates agreements, and sees to it that none is left without an owner: whatever is unknown is read again.
 class AgreementDesk {
 public:
+    /// `tasks` must end before the desk; it may be constructed later.
     AgreementDesk(
         const Executor& executor, TimeSource& time, yagna::Client& client, Random random, Logger log,
-        std::string app_session, Duration approval_limit, AgreementFeed& feed, Market::Unwanted unwanted);
+        std::string app_session, Duration approval_limit, AgreementFeed& feed, TaskGroup& tasks,
+        Market::Unwanted unwanted);
 
     /// True: approved, and the caller must call handed_over() or terminate(). False: nothing is left of it, save what
     /// left_over() lists.
@@ -59,6 +65,8 @@ public:
     void handed_over(const yagna::AgreementId& agreement) { unowned_.erase(agreement); }
     /// Ends an approved agreement that nobody needs.
     Task<> terminate(const yagna::Agreement& agreement);
+    /// Tries once more to cancel what could not be cancelled; those attempts are tasks of the group.
+    void close() { closing_.set(); }
 
     /// Agreements that may be in force without an owner, one line each.
     std::vector<std::string> left_over() const;
@@ -66,12 +74,14 @@ public:
 private:
     enum class Cancelled { gone, approved, unknown };
 
+    Task<bool> settle(const std::shared_ptr<SigningCase>& signing);
     Task<bool> create(SigningCase& signing);
     Task<bool> find_created(SigningCase& signing);
     Task<bool> confirm(SigningCase& signing);
     void listen(const std::shared_ptr<SigningCase>& signing);
     Task<> await_decision(SigningCase& signing);
-    Task<bool> conclude(SigningCase& signing);
+    Task<bool> conclude(const std::shared_ptr<SigningCase>& signing);
+    Task<> watch(std::shared_ptr<SigningCase> signing);
     Task<Cancelled> cancel(const yagna::AgreementId& agreement, std::string_view why);
     Task<std::optional<yagna::AgreementState>> read_state(const yagna::AgreementId& agreement);
     Backoff backoff();
@@ -84,6 +94,8 @@ private:
     std::string app_session_;
     Duration approval_limit_;
     AgreementFeed& feed_;
+    TaskGroup& tasks_;
+    Event closing_;
     Market::Unwanted unwanted_;
     std::map<yagna::AgreementId, std::string> unowned_; // With what is known of them.
     std::set<yagna::AgreementId> proposed_;             // Created here and not confirmed.

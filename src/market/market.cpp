@@ -64,7 +64,7 @@ public:
         : log_(log.with_tag("market")), terms_(std::move(terms)),
           desk_(
               executor, time, client, random.sub_stream("desk"), log_, std::move(app_session), options.approval_limit,
-              feed, std::move(unwanted)),
+              feed, tasks_, std::move(unwanted)),
           terms_done_(executor), tasks_(
                                      executor,
                                      [this](const std::string& name, std::exception_ptr failure) {
@@ -79,6 +79,7 @@ public:
                                      detail::DemandNumber demand, const yagna::ProposalId& draft) {
             running_.insert_or_assign(agreement, Running{std::move(pool), demand, draft});
         };
+        shared_.agreement_over = [this](const yagna::AgreementId& agreement) { agreement_ended(agreement); };
         shared_.pool_is_idle = [this](detail::MarketPool& idle) {
             std::erase_if(pools_, [&](const auto& pool) { return pool.get() == &idle; });
         };
@@ -133,6 +134,7 @@ public:
     {
         if (!std::exchange(shared_.closing, true)) {
             fail_everybody(std::make_exception_ptr(Error(Errc::closed, "hire a provider", "the market was closed")));
+            desk_.close();
             const auto pools = pools_;
             for (const auto& pool : pools)
                 pool->close();
@@ -146,6 +148,10 @@ public:
         auto left_over = desk_.left_over();
         for (const auto& [demand, problem] : shared_.open_demands)
             left_over.push_back("demand " + demand + " is left to expire: " + problem);
+        for (const auto published : shared_.doubtful_demands) {
+            if (shared_.time.now() - published < detail::demand_lifetime)
+                left_over.push_back("a demand may be left to expire: it is not known whether it was published");
+        }
         for (const auto& line : left_over)
             log_.warning(line);
         co_return left_over;
@@ -174,6 +180,8 @@ private:
              desk_,
              tasks_,
              false,
+             {},
+             {},
              {},
              {},
              {},
@@ -278,14 +286,13 @@ std::string MarketReport::to_string() const
                        count(failed_agreements, "agreements came to nothing") + ".";
     if (!last_refusal.empty())
         text += " The last refusal: \"" + last_refusal + "\".";
-    if (proposals == 0) {
-        std::string flat;
-        for (const char c : constraints) {
-            if (c != '\n' && c != '\t')
-                flat += c;
-        }
-        text += " Nobody offers what was asked for: " + flat;
+    std::string flat;
+    for (const char c : constraints) {
+        if (c != '\n' && c != '\t')
+            flat += c;
     }
+    text += proposals == 0 ? " Nobody offers what was asked for: " : " What was asked for: ";
+    text += flat.empty() ? "no demand was published yet" : flat;
     return text;
 }
 

@@ -3,6 +3,7 @@
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
 #include <golem/core/retry.hpp>
+#include <golem/http/transport.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -12,6 +13,8 @@ namespace golem::detail {
 namespace {
 
 constexpr std::size_t most_early_answers = 100;
+/// A thousand waiters are told of each of a thousand refusals: not more often than people can read.
+constexpr Duration between_words = std::chrono::seconds(1);
 
 NegotiationRules rules_of(const MarketOptions& options)
 {
@@ -57,45 +60,56 @@ void MarketPool::spawn(std::string name, std::function<Task<>()> make)
 
 void MarketPool::add(Waiter& waiter)
 {
-    if (waiters_.empty())
+    if (waiters_.empty()) {
         report_at_ = shared_.time.deadline(shared_.options.report_after);
-    waiters_.push_back(&waiter);
+        MarketReport fresh;
+        fresh.constraints = report_.constraints;
+        report_ = std::move(fresh);
+        earlier_silences_ = negotiation_.silences();
+    }
+    waiters_.emplace(waiter.number, &waiter);
     negotiation_.order_waits(waiter.number, waiter.expiration);
     tell(waiter.number, "waiting for offers");
-    decide();
+    decide_soon();
 }
 
 void MarketPool::withdraw(Waiter& waiter)
 {
-    std::erase(waiters_, &waiter);
+    waiters_.erase(waiter.number);
     negotiation_.order_withdrawn(waiter.number);
     if (waiter.agreement) {
         const auto agreement = std::make_shared<yagna::Agreement>(*waiter.agreement);
-        spawn("terminate agreement", [this, agreement] { return shared_.desk.terminate(*agreement); });
+        spawn("terminate agreement", [this, agreement] { return give_back(agreement); });
     }
-    decide();
+    decide_soon();
+}
+
+Task<> MarketPool::give_back(std::shared_ptr<yagna::Agreement> agreement)
+{
+    co_await shared_.desk.terminate(*agreement);
+    shared_.agreement_over(agreement->id);
 }
 
 void MarketPool::fail(const std::exception_ptr& failure)
 {
-    for (auto* waiter : std::exchange(waiters_, {})) {
-        negotiation_.order_withdrawn(waiter->number);
+    for (const auto& [number, waiter] : std::exchange(waiters_, {})) {
+        negotiation_.order_withdrawn(number);
         waiter->failure = failure;
         waiter->done.set();
     }
-    decide();
+    decide_soon();
 }
 
 void MarketPool::close()
 {
     negotiation_.hurry();
-    decide();
+    decide_soon();
 }
 
 void MarketPool::agreement_ended(DemandNumber demand, const yagna::ProposalId& draft)
 {
     negotiation_.agreement_ended(demand, draft, shared_.time.now());
-    decide();
+    decide_soon();
 }
 
 // --- the loop of decisions -------------------------------------------------------------------------------------------
@@ -104,7 +118,6 @@ void MarketPool::decide()
 {
     const auto actions = negotiation_.decide(shared_.time.now());
     perform(actions);
-    changed_.set(); // The next deadline may be another one.
 }
 
 void MarketPool::perform(const Actions& actions)
@@ -170,23 +183,29 @@ Task<> MarketPool::run()
 {
     for (;;) {
         changed_.reset();
+        decide();
         report_if_due();
+        tell_what_is_due();
         if (is_finished()) {
             shared_.pool_is_idle(*this);
             co_return;
         }
-        auto deadline = negotiation_.deadline(shared_.time.now());
-        if (report_at_ && (!deadline || *report_at_ < *deadline))
-            deadline = report_at_;
         // While there is nothing to wait for, an order, an answer or the end of a task wakes it.
-        auto sleep = shared_.time.sleep_until(deadline.value_or(Instant::max()), "market: the next decision");
+        const auto next = next_moment();
+        auto sleep = shared_.time.sleep_until(next, "market: the next decision");
         auto change = changed_.wait();
-        const auto first = co_await first_of(std::move(sleep), std::move(change));
-        if (first == 0) {
-            const auto actions = negotiation_.decide(shared_.time.now());
-            perform(actions);
-        }
+        co_await first_of(std::move(sleep), std::move(change));
     }
+}
+
+Instant MarketPool::next_moment() const
+{
+    auto earliest = negotiation_.deadline().value_or(Instant::max());
+    if (report_at_)
+        earliest = std::min(earliest, *report_at_);
+    if (words_at_)
+        earliest = std::min(earliest, *words_at_);
+    return earliest;
 }
 
 bool MarketPool::is_finished() const
@@ -204,7 +223,8 @@ void MarketPool::report_if_due()
     if (!report_at_ || now < *report_at_)
         return;
     report_at_ = now + shared_.options.report_after;
-    report_.silences = negotiation_.silences();
+    report_.silences = negotiation_.silences() - earlier_silences_;
+    tell(report_.to_string());
     if (shared_.reporter)
         shared_.reporter(report_);
 }
@@ -216,7 +236,7 @@ Task<> MarketPool::publish(DemandPointer demand, Duration expiration)
     const bool has_terms = co_await shared_.obtain_terms();
     if (!has_terms) {
         lose(*demand);
-        decide(); // Somebody may have come since the others were told.
+        decide_soon(); // Somebody may have come since the others were told.
         co_return;
     }
     Backoff pause(RetryPolicy(), Random(shared_.random.next()));
@@ -234,6 +254,8 @@ Task<> MarketPool::publish(DemandPointer demand, Duration expiration)
             log_.debug("published demand ", demand->id);
             break;
         }
+        if (is_cancelled(failure) || may_have_happened(failure))
+            shared_.doubtful_demands.push_back(shared_.time.now());
         if (is_cancelled(failure))
             std::rethrow_exception(failure);
         if (is_fatal(failure)) {
@@ -256,7 +278,7 @@ Task<> MarketPool::publish(DemandPointer demand, Duration expiration)
         co_return;
     }
     negotiation_.demand_published(demand->number);
-    decide();
+    decide_soon();
 }
 
 /// The demand is not there any more, or never was.
@@ -357,7 +379,8 @@ Task<> MarketPool::poll_once(DemandPointer demand, std::exception_ptr& failure)
     }
     for (const auto& event : events)
         handle(*demand, event);
-    decide();
+    decide();      // Before it is asked again: what came may have been enough.
+    decide_soon(); // The next deadline may be another one.
 }
 
 void MarketPool::handle(Demand& demand, const yagna::DemandEvent& event)
@@ -384,13 +407,11 @@ void MarketPool::handle_offer(Demand& demand, const yagna::Proposal& offer)
     if (reading.facts) {
         refusal = above_caps(*reading.facts, shared_.options.caps).value_or(std::string());
         if (refusal.empty()) {
-            refusal = "the strategy does not want it";
-            // The user's code: what it throws costs this offer only.
-            try {
-                score = shared_.options.strategy(*reading.facts);
-            } catch (const std::exception& error) {
-                log_.error("the strategy failed: ", error.what());
-            }
+            auto appraisal = appraise(shared_.options.strategy, *reading.facts);
+            score = appraisal.score;
+            refusal = std::move(appraisal.problem);
+            if (appraisal.is_failure)
+                log_.error("offer of ", offer.issuer, ": ", refusal);
         }
     }
     if (!score) {
@@ -453,7 +474,7 @@ Task<> MarketPool::counter(DemandPointer demand, yagna::ProposalId proposal, Dur
             handle_answer(*demand, countered, event);
         }
     }
-    decide();
+    decide_soon();
 }
 
 // --- agreements ------------------------------------------------------------------------------------------------------
@@ -467,29 +488,27 @@ Task<> MarketPool::sign(DemandNumber demand, std::shared_ptr<SigningCase> signin
         log_.info("no agreement with ", signing->provider_name, ": ", signing->why_not);
         tell("no agreement with " + signing->provider_name + ": " + signing->why_not);
         negotiation_.agreement_failed(signing->draft, shared_.time.now());
-        decide();
+        decide_soon();
         co_return;
     }
     const auto order = negotiation_.agreement_approved(signing->draft);
     if (order) {
         hand_over(*order, demand, *signing);
-        decide();
+        decide_soon();
         co_return;
     }
     log_.info("agreement ", signing->agreement, " was approved when nobody needed it any more");
-    decide();
+    decide_soon();
     const auto agreement = signing->to_agreement(shared_.time.utc());
     co_await shared_.desk.terminate(agreement);
     negotiation_.agreement_ended(demand, signing->draft, shared_.time.now());
-    decide();
+    decide_soon();
 }
 
 void MarketPool::hand_over(OrderNumber order, DemandNumber demand, const SigningCase& signing)
 {
-    const auto place =
-        std::find_if(waiters_.begin(), waiters_.end(), [&](const Waiter* waiter) { return waiter->number == order; });
-    auto* waiter = *place;
-    waiters_.erase(place);
+    auto* waiter = waiters_.at(order);
+    waiters_.erase(order);
     report_at_ = shared_.time.deadline(shared_.options.report_after);
 
     auto agreement = signing.to_agreement(shared_.time.utc());
@@ -506,8 +525,12 @@ bool MarketPool::is_fatal(const std::exception_ptr& failure) const
         std::rethrow_exception(failure);
     } catch (const Error& error) {
         switch (error.errc()) {
-        case Errc::unauthorized:
-        case Errc::closed: return true;
+        case Errc::unauthorized: return true;
+        // By us, unless the connection broke under this request: then the next one will tell.
+        case Errc::closed: {
+            const auto* broken = dynamic_cast<const http::TransportError*>(&error);
+            return !broken || broken->sent() == http::TransportError::Sent::no;
+        }
         case Errc::unreachable: return !shared_.client.caller().contacted();
         default: return false;
         }
@@ -527,20 +550,54 @@ bool MarketPool::is_definite(const std::exception_ptr& failure)
     }
 }
 
-void MarketPool::tell(std::string_view why)
+void MarketPool::tell(const std::string& why)
 {
-    for (const auto* waiter : waiters_)
-        tell(waiter->number, why);
+    const auto now = shared_.time.now();
+    for (const auto& [number, waiter] : waiters_) {
+        const auto due = waiter->told_at ? *waiter->told_at + between_words : now;
+        if (due <= now) {
+            tell(*waiter, why);
+            continue;
+        }
+        waiter->next_words = why;
+        if (!words_at_ || due < *words_at_) {
+            words_at_ = due;
+            changed_.set();
+        }
+    }
 }
 
-void MarketPool::tell(OrderNumber order, std::string_view why)
+void MarketPool::tell(OrderNumber order, const std::string& why)
 {
-    for (auto* waiter : waiters_) {
-        if (waiter->number != order || waiter->told == why)
+    if (const auto found = waiters_.find(order); found != waiters_.end())
+        tell(*found->second, why);
+}
+
+void MarketPool::tell(Waiter& waiter, const std::string& why)
+{
+    waiter.next_words.reset();
+    if (waiter.told == why)
+        return;
+    waiter.told = why;
+    waiter.told_at = shared_.time.now();
+    if (waiter.progress)
+        waiter.progress(waiter.told);
+}
+
+void MarketPool::tell_what_is_due()
+{
+    const auto now = shared_.time.now();
+    if (!words_at_ || now < *words_at_)
+        return;
+    words_at_.reset();
+    for (const auto& [number, waiter] : waiters_) {
+        if (!waiter->next_words)
             continue;
-        waiter->told = why;
-        if (waiter->progress)
-            waiter->progress(waiter->told);
+        const auto due = *waiter->told_at + between_words;
+        if (due <= now)
+            tell(*waiter, std::string(*waiter->next_words));
+        else if (!words_at_ || due < *words_at_)
+            words_at_ = due;
     }
 }
 

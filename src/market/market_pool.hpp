@@ -42,9 +42,13 @@ struct MarketShared {
     std::function<void(std::exception_ptr)> fail_everybody;
     std::function<void(const yagna::AgreementId&, std::weak_ptr<MarketPool>, DemandNumber, const yagna::ProposalId&)>
         agreement_made;
+    /// An agreement that was told with agreement_made is over.
+    std::function<void(const yagna::AgreementId&)> agreement_over;
     std::function<void(MarketPool&)> pool_is_idle;
     /// Demands that exist at the daemon as far as we know, with what went wrong in deleting them.
     std::map<yagna::DemandId, std::string> open_demands;
+    /// When demands may have been published of which we have no id.
+    std::vector<Instant> doubtful_demands;
 };
 
 /// One hire() under way.
@@ -57,7 +61,11 @@ struct Waiter {
     OrderNumber number;
     Duration expiration;
     Market::Progress progress;
+    /// What progress was told last, and when.
     std::string told;
+    std::optional<Instant> told_at;
+    /// What it is told once that is not too soon any more.
+    std::optional<std::string> next_words;
     Event done;
     std::optional<yagna::Agreement> agreement;
     std::exception_ptr failure;
@@ -116,9 +124,12 @@ private:
     using DemandPointer = std::shared_ptr<Demand>;
 
     void spawn(std::string name, std::function<Task<>()> make);
+    /// Lets run() decide in its next turn: much may happen in one turn.
+    void decide_soon() { changed_.set(); }
     void decide();
     void perform(const Actions& actions);
     void report_if_due();
+    Instant next_moment() const;
     bool is_finished() const;
     Task<> run();
 
@@ -139,20 +150,27 @@ private:
     bool is_fatal(const std::exception_ptr& failure) const;
     /// The daemon understood the request and will not do it.
     static bool is_definite(const std::exception_ptr& failure);
-    void tell(std::string_view why);
-    void tell(OrderNumber order, std::string_view why);
+    /// Everybody, each at most once a second.
+    void tell(const std::string& why);
+    /// One, at once.
+    void tell(OrderNumber order, const std::string& why);
+    void tell(Waiter& waiter, const std::string& why);
+    void tell_what_is_due();
+    Task<> give_back(std::shared_ptr<yagna::Agreement> agreement);
 
     MarketShared& shared_;
     Payload payload_;
     Logger log_;
     Negotiation negotiation_;
-    std::vector<Waiter*> waiters_;
+    std::map<OrderNumber, Waiter*> waiters_;
     std::map<DemandNumber, DemandPointer> demands_;
     std::map<yagna::ProposalId, std::shared_ptr<SigningCase>> signings_;
     Event changed_;
     std::size_t tasks_ = 0; // Of this pool, run() not counted.
-    MarketReport report_;
+    MarketReport report_;   // Of the present wait: since the first of the waiters came.
+    std::size_t earlier_silences_ = 0;
     std::optional<Instant> report_at_;
+    std::optional<Instant> words_at_; // When the next of the waiters is to be told something.
 };
 
 } // namespace golem::detail

@@ -1,29 +1,49 @@
 #include <golem/market/detail/negotiation.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace golem::detail {
 
 // --- what happened ---------------------------------------------------------------------------------------------------
 
+void Negotiation::order_waits(OrderNumber order, Duration expiration)
+{
+    changed_ = true;
+    orders_.emplace(order, Order{expiration, std::nullopt});
+    ++unassigned_;
+}
+
 void Negotiation::order_withdrawn(OrderNumber order)
 {
-    const auto place =
-        std::find_if(orders_.begin(), orders_.end(), [&](const Order& waiting) { return waiting.number == order; });
+    const auto place = orders_.find(order);
     if (place == orders_.end())
         return;
-    orders_.erase(place);
-    for (auto& [draft, signing] : signings_) {
-        if (signing.order == order)
-            signing.order.reset();
-    }
+    changed_ = true;
+    if (const auto& draft = place->second.draft)
+        signings_.at(*draft).order.reset();
+    erase_order(order);
 }
 
 void Negotiation::demand_published(DemandNumber demand)
 {
     const auto found = demands_.find(demand);
-    if (found != demands_.end())
-        found->second.published = true;
+    if (found == demands_.end())
+        return;
+    changed_ = true;
+    found->second.published = true;
+}
+
+void Negotiation::demand_lost(DemandNumber demand)
+{
+    changed_ = true;
+    demands_.erase(demand);
+}
+
+void Negotiation::hurry() noexcept
+{
+    changed_ = true;
+    rules_.demand_linger = Duration(0);
 }
 
 void Negotiation::offer_arrived(DemandNumber demand, const yagna::ProposalId& proposal, double score)
@@ -31,7 +51,10 @@ void Negotiation::offer_arrived(DemandNumber demand, const yagna::ProposalId& pr
     const auto found = demands_.find(demand);
     if (found == demands_.end())
         return;
-    auto& talk = found->second.talks.emplace_back();
+    changed_ = true;
+    auto& talks = found->second.talks;
+    found->second.places.insert_or_assign(proposal, talks.size());
+    auto& talk = talks.emplace_back();
     talk.number = next_talk_++;
     talk.score = score;
     talk.theirs = proposal;
@@ -46,6 +69,12 @@ void Negotiation::countered(
     talk->stage = Stage::countered;
     talk->ours = counter;
     talk->since = now;
+    auto& known = demands_.at(demand);
+    known.places.insert_or_assign(counter, static_cast<std::size_t>(talk - known.talks.data()));
+    // Nothing is to be decided now that was not when the counter was sent.
+    const auto silence = now + rules_.wave_silence;
+    if (unassigned_ > 0 && (!next_ || silence < *next_))
+        next_ = silence;
 }
 
 void Negotiation::counter_failed(
@@ -54,6 +83,7 @@ void Negotiation::counter_failed(
     auto* talk = with_proposal(demand, proposal);
     if (!talk || talk->stage != Stage::sending)
         return;
+    changed_ = true;
     talk->stage = may_have_arrived ? Stage::failed : Stage::dead;
     talk->since = now;
 }
@@ -67,6 +97,9 @@ void Negotiation::draft_arrived(
         talk && (talk->stage == Stage::countered || talk->stage == Stage::silent || talk->stage == Stage::refused);
     if (!is_awaited)
         return;
+    changed_ = true;
+    auto& known = demands_.at(demand);
+    known.places.insert_or_assign(draft, static_cast<std::size_t>(talk - known.talks.data()));
     talk->theirs = draft;
     talk->is_draft = true;
     talk->stage = objection ? Stage::dead : Stage::drafted;
@@ -77,8 +110,10 @@ void Negotiation::draft_arrived(
 void Negotiation::refused(DemandNumber demand, const yagna::ProposalId& counter, bool is_final)
 {
     auto* talk = with_counter(demand, counter);
-    if (talk && (talk->stage == Stage::countered || talk->stage == Stage::silent))
-        talk->stage = is_final ? Stage::dead : Stage::refused;
+    if (!talk || (talk->stage != Stage::countered && talk->stage != Stage::silent))
+        return;
+    changed_ = true;
+    talk->stage = is_final ? Stage::dead : Stage::refused;
 }
 
 std::optional<OrderNumber> Negotiation::agreement_approved(const yagna::ProposalId& draft)
@@ -86,20 +121,14 @@ std::optional<OrderNumber> Negotiation::agreement_approved(const yagna::Proposal
     const auto found = signings_.find(draft);
     if (found == signings_.end())
         return std::nullopt;
+    changed_ = true;
     const auto signing = found->second;
-    signings_.erase(found);
+    erase_signing(found);
     if (auto* talk = with_proposal(signing.demand, draft))
         talk->stage = Stage::spent;
-    auto order = signing.order;
-    if (!order) {
-        const auto* heir = next_unassigned(signing.expiration);
-        if (!heir)
-            return std::nullopt;
-        order = heir->number;
-    }
-    const auto place =
-        std::find_if(orders_.begin(), orders_.end(), [&](const Order& waiting) { return waiting.number == *order; });
-    orders_.erase(place);
+    const auto order = signing.order ? signing.order : next_unassigned(signing.expiration);
+    if (order)
+        erase_order(*order);
     return order;
 }
 
@@ -108,15 +137,14 @@ void Negotiation::agreement_failed(const yagna::ProposalId& draft, Instant now)
     const auto found = signings_.find(draft);
     if (found == signings_.end())
         return;
-    if (found->second.order) {
-        if (auto* order = find_order(*found->second.order))
-            order->assigned = false;
-    }
+    changed_ = true;
+    if (found->second.order)
+        unassign(*found->second.order);
     if (auto* talk = with_proposal(found->second.demand, draft)) {
         talk->stage = Stage::failed;
         talk->since = now;
     }
-    signings_.erase(found);
+    erase_signing(found);
 }
 
 void Negotiation::agreement_ended(DemandNumber demand, const yagna::ProposalId& draft, Instant now)
@@ -124,6 +152,7 @@ void Negotiation::agreement_ended(DemandNumber demand, const yagna::ProposalId& 
     auto* talk = with_proposal(demand, draft);
     if (!talk || talk->stage != Stage::spent)
         return;
+    changed_ = true;
     talk->stage = Stage::ended;
     talk->since = now;
 }
@@ -133,14 +162,19 @@ void Negotiation::agreement_ended(DemandNumber demand, const yagna::ProposalId& 
 Actions Negotiation::decide(Instant now)
 {
     Actions actions;
+    if (!changed_ && (!next_ || now < *next_))
+        return actions;
+    changed_ = false;
     for (auto& objection : std::exchange(objections_, {}))
         actions.push_back(std::move(objection));
     mark_silence(now);
+    pass_signings_on(actions);
     assign_drafts(now, actions);
     counter_best(now, actions);
     open_demand(now, actions);
     close_unneeded(now, actions);
     steer_polls(actions);
+    next_ = next_moment(now);
     return actions;
 }
 
@@ -148,6 +182,7 @@ void Negotiation::mark_silence(Instant now)
 {
     for (auto& [number, demand] : demands_) {
         for (auto& talk : demand.talks) {
+            ++steps_;
             if (talk.stage == Stage::countered && now - talk.since >= rules_.wave_silence) {
                 talk.stage = Stage::silent;
                 ++silences_;
@@ -156,122 +191,160 @@ void Negotiation::mark_silence(Instant now)
     }
 }
 
-void Negotiation::assign_drafts(Instant now, Actions& actions)
+// An agreement under way whose order has gone is as good as a draft for another one.
+void Negotiation::pass_signings_on(Actions& actions)
 {
-    // An agreement under way whose order has gone is as good as a draft for another one.
     for (auto& [draft, signing] : signings_) {
+        ++steps_;
         if (signing.order || signing.cancelling)
             continue;
-        if (auto* heir = next_unassigned(signing.expiration)) {
-            heir->assigned = true;
-            signing.order = heir->number;
+        if (const auto heir = next_unassigned(signing.expiration)) {
+            signing.order = heir;
+            assign(*heir, draft);
         } else {
             signing.cancelling = true;
             actions.push_back(action::CancelSigning{draft});
         }
     }
-    for (auto& order : orders_) {
-        if (order.assigned)
-            continue;
-        Talk* best = nullptr;
-        DemandNumber place = 0;
-        for (auto& [number, demand] : demands_) {
-            for (auto& talk : demand.talks) {
-                if (is_usable(talk, order.expiration, now) && (!best || talk.score < best->score)) {
-                    best = &talk;
-                    place = number;
-                }
-            }
+}
+
+void Negotiation::assign_drafts(Instant now, Actions& actions)
+{
+    if (unassigned_ == 0)
+        return;
+    std::map<Duration, std::vector<Place>> drafts;
+    for (auto& [number, demand] : demands_) {
+        for (auto& talk : demand.talks) {
+            ++steps_;
+            if (is_usable(talk, talk.expiration, now))
+                drafts[talk.expiration].push_back(Place{number, &talk});
         }
-        if (!best)
+    }
+    if (drafts.empty())
+        return;
+    // The best come last, of equal ones the first to have come.
+    for (auto& [expiration, places] : drafts) {
+        std::reverse(places.begin(), places.end());
+        std::stable_sort(places.begin(), places.end(), [](const Place& left, const Place& right) {
+            return left.talk->score > right.talk->score;
+        });
+    }
+    for (const auto& [number, order] : orders_) {
+        ++steps_;
+        if (order.draft)
             continue;
-        best->stage = Stage::signing;
-        order.assigned = true;
-        signings_.emplace(best->theirs, Signing{place, order.expiration, order.number});
-        actions.push_back(action::Sign{place, best->theirs, order.number});
+        const auto found = drafts.find(order.expiration);
+        if (found == drafts.end())
+            continue;
+        const auto best = found->second.back();
+        found->second.pop_back();
+        if (found->second.empty())
+            drafts.erase(found);
+        best.talk->stage = Stage::signing;
+        ++demands_.at(best.demand).signings;
+        signings_.emplace(best.talk->theirs, Signing{best.demand, order.expiration, number});
+        assign(number, best.talk->theirs);
+        actions.push_back(action::Sign{best.demand, best.talk->theirs, number});
+        if (drafts.empty())
+            return;
     }
 }
 
-// The expiration that the next counter should be for: that of the first order for which no answer is under way, then
-// that of the head of the queue. Nothing if enough is under way.
-std::optional<Duration> Negotiation::expiration_to_counter(Instant now) const
+Negotiation::UnderWay Negotiation::under_way(Instant now)
 {
-    std::map<Duration, std::size_t> under_way;
-    std::size_t total = 0;
+    UnderWay result;
     for (const auto& [number, demand] : demands_) {
         for (const auto& talk : demand.talks) {
+            ++steps_;
             const bool awaited = talk.stage == Stage::sending || talk.stage == Stage::countered;
             if (awaited || is_usable(talk, talk.expiration, now)) {
-                ++under_way[talk.expiration];
-                ++total;
+                ++result.by_expiration[talk.expiration];
+                ++result.total;
             }
         }
     }
     for (const auto& [draft, signing] : signings_) {
+        ++steps_;
         if (signing.order) {
-            ++under_way[signing.expiration];
-            ++total;
+            ++result.by_expiration[signing.expiration];
+            ++result.total;
         }
     }
-    std::map<Duration, std::size_t> needed;
-    for (const auto& order : orders_) {
-        if (under_way[order.expiration] < ++needed[order.expiration])
-            return order.expiration;
-    }
-    if (total < orders_.size() + rules_.surplus) {
-        for (const auto& order : orders_) {
-            if (!order.assigned)
-                return order.expiration;
-        }
-    }
-    return std::nullopt;
+    return result;
 }
 
+// The next counter is for the first order for which no answer is under way, then, up to the surplus, for the first one
+// for which nothing is being signed.
 void Negotiation::counter_best(Instant now, Actions& actions)
 {
-    if (!somebody_is_unassigned())
+    if (unassigned_ == 0)
         return;
-    struct Candidate {
-        DemandNumber demand;
-        Talk* talk;
-    };
-    std::vector<Candidate> candidates;
+    std::vector<Place> candidates;
     for (auto& [number, demand] : demands_) {
         for (auto& talk : demand.talks) {
+            ++steps_;
             // A draft that none of the orders can use any more is an offer like any other: countered anew, it becomes
             // one.
             if (talk.stage == Stage::offered || talk.stage == Stage::drafted)
-                candidates.push_back(Candidate{number, &talk});
+                candidates.push_back(Place{number, &talk});
         }
     }
-    std::sort(candidates.begin(), candidates.end(), [](const Candidate& left, const Candidate& right) {
-        return std::pair(left.talk->score, left.talk->number) < std::pair(right.talk->score, right.talk->number);
-    });
-    for (const auto& candidate : candidates) {
-        const auto expiration = expiration_to_counter(now);
-        if (!expiration)
+    if (candidates.empty())
+        return;
+    const auto is_worse = [](const Place& left, const Place& right) {
+        return std::pair(left.talk->score, left.talk->number) > std::pair(right.talk->score, right.talk->number);
+    };
+    std::make_heap(candidates.begin(), candidates.end(), is_worse);
+
+    auto known = under_way(now);
+    const auto counter_next = [&](Duration expiration) {
+        std::pop_heap(candidates.begin(), candidates.end(), is_worse);
+        const auto best = candidates.back();
+        candidates.pop_back();
+        auto& talk = *best.talk;
+        if (is_usable(talk, talk.expiration, now)) {
+            --known.by_expiration[talk.expiration];
+            --known.total;
+        }
+        ++known.by_expiration[expiration];
+        ++known.total;
+        talk.stage = Stage::sending;
+        talk.expiration = expiration;
+        talk.sent = now;
+        talk.since = now;
+        actions.push_back(action::Counter{best.demand, talk.theirs, expiration});
+    };
+
+    std::map<Duration, std::size_t> needed;
+    std::optional<Duration> first_unassigned;
+    for (const auto& [number, order] : orders_) {
+        ++steps_;
+        if (!order.draft && !first_unassigned)
+            first_unassigned = order.expiration;
+        if (known.by_expiration[order.expiration] >= ++needed[order.expiration])
+            continue;
+        counter_next(order.expiration);
+        if (candidates.empty())
             return;
-        candidate.talk->stage = Stage::sending;
-        candidate.talk->expiration = *expiration;
-        candidate.talk->since = now;
-        actions.push_back(action::Counter{candidate.demand, candidate.talk->theirs, *expiration});
     }
+    while (!candidates.empty() && known.total < orders_.size() + rules_.surplus)
+        counter_next(*first_unassigned);
 }
 
 void Negotiation::open_demand(Instant now, Actions& actions)
 {
-    if (!somebody_is_unassigned())
+    if (unassigned_ == 0)
         return;
     if (demands_.empty()) {
         publish(actions);
         return;
     }
+    if (renew_demands(now, actions))
+        return;
     // A provider offers itself once a demand. A further demand makes sense only once nobody here has anything left to
     // say, and if the last demand brought an agreement: then its provider may have room for one more.
     for (const auto& [number, demand] : demands_) {
-        const auto& talks = demand.talks;
-        if (!demand.published ||
-            std::any_of(talks.begin(), talks.end(), [&](const Talk& talk) { return is_live(talk, now); }))
+        if (!demand.published || has_live_talk(demand, now))
             return;
     }
     const auto& latest = demands_.rbegin()->second.talks;
@@ -287,15 +360,15 @@ void Negotiation::open_demand(Instant now, Actions& actions)
     std::vector<DemandNumber> exhausted;
     for (const auto& [number, demand] : demands_) {
         const auto& talks = demand.talks;
-        if (!is_signing(number) && std::none_of(talks.begin(), talks.end(), may_still_answer))
+        if (demand.signings == 0 && std::none_of(talks.begin(), talks.end(), may_still_answer))
             exhausted.push_back(number);
     }
     for (const auto number : exhausted)
         close(number, actions);
     while (demands_.size() >= static_cast<std::size_t>(rules_.max_demands)) {
         // The same providers answer the later demands, so the oldest loses least.
-        const auto oldest =
-            std::find_if(demands_.begin(), demands_.end(), [&](const auto& entry) { return !is_signing(entry.first); });
+        const auto oldest = std::find_if(
+            demands_.begin(), demands_.end(), [](const auto& entry) { return entry.second.signings == 0; });
         if (oldest == demands_.end())
             return;
         close(oldest->first, actions);
@@ -303,10 +376,33 @@ void Negotiation::open_demand(Instant now, Actions& actions)
     publish(actions);
 }
 
+// A counter that was refused for now is answered by a draft once there is room, but for good by a refusal once its end
+// has come near: before that its provider is asked anew, on another demand.
+bool Negotiation::renew_demands(Instant now, Actions& actions)
+{
+    std::vector<DemandNumber> stale;
+    for (const auto& [number, demand] : demands_) {
+        const auto& talks = demand.talks;
+        const bool is_stale = std::any_of(talks.begin(), talks.end(), [&](const Talk& talk) {
+            ++steps_;
+            return talk.stage == Stage::refused && now - talk.sent >= counter_freshness(talk.expiration);
+        });
+        if (is_stale && demand.signings == 0 && !has_live_talk(demand, now))
+            stale.push_back(number);
+    }
+    if (stale.empty())
+        return false;
+    // The new one first: no moment without a demand. One does for all, since each provider offers itself on it.
+    publish(actions);
+    for (const auto number : stale)
+        close(number, actions);
+    return true;
+}
+
 void Negotiation::publish(Actions& actions)
 {
     Duration longest{0};
-    for (const auto& order : orders_)
+    for (const auto& [number, order] : orders_)
         longest = std::max(longest, order.expiration);
     const auto number = next_demand_++;
     demands_.emplace(number, Demand());
@@ -325,7 +421,7 @@ void Negotiation::close_unneeded(Instant now, Actions& actions)
         return;
     std::vector<DemandNumber> unneeded;
     for (const auto& [number, demand] : demands_) {
-        if (!is_signing(number))
+        if (demand.signings == 0)
             unneeded.push_back(number);
     }
     for (const auto number : unneeded)
@@ -347,7 +443,7 @@ void Negotiation::close(DemandNumber number, Actions& actions)
 
 void Negotiation::steer_polls(Actions& actions)
 {
-    const bool wanted = somebody_is_unassigned();
+    const bool wanted = unassigned_ > 0;
     for (auto& [number, demand] : demands_) {
         if (!demand.published || demand.polling == wanted)
             continue;
@@ -359,7 +455,7 @@ void Negotiation::steer_polls(Actions& actions)
     }
 }
 
-std::optional<Instant> Negotiation::deadline(Instant now) const
+std::optional<Instant> Negotiation::next_moment(Instant now)
 {
     std::optional<Instant> earliest;
     const auto consider = [&](Instant when) {
@@ -371,16 +467,19 @@ std::optional<Instant> Negotiation::deadline(Instant now) const
             consider(*idle_since_ + rules_.demand_linger);
         return earliest;
     }
-    if (!somebody_is_unassigned())
+    if (unassigned_ == 0)
         return earliest;
     for (const auto& [number, demand] : demands_) {
         for (const auto& talk : demand.talks) {
+            ++steps_;
             if (talk.stage == Stage::countered)
                 consider(talk.since + rules_.wave_silence);
             else if (talk.stage == Stage::ended)
                 consider(talk.since + rules_.return_grace);
             else if (talk.stage == Stage::failed)
                 consider(talk.since + rules_.failure_pause);
+            else if (talk.stage == Stage::refused)
+                consider(talk.sent + counter_freshness(talk.expiration));
         }
     }
     return earliest;
@@ -388,45 +487,72 @@ std::optional<Instant> Negotiation::deadline(Instant now) const
 
 // --- looking up ------------------------------------------------------------------------------------------------------
 
-template <typename Matches>
-Negotiation::Talk* Negotiation::find(DemandNumber demand, Matches matches)
+Negotiation::Talk* Negotiation::find(DemandNumber demand, const yagna::ProposalId& id)
 {
     const auto found = demands_.find(demand);
     if (found == demands_.end())
         return nullptr;
-    auto& talks = found->second.talks;
-    const auto talk = std::find_if(talks.begin(), talks.end(), matches);
-    return talk == talks.end() ? nullptr : &*talk;
+    const auto place = found->second.places.find(id);
+    return place == found->second.places.end() ? nullptr : &found->second.talks[place->second];
 }
 
 Negotiation::Talk* Negotiation::with_counter(DemandNumber demand, const yagna::ProposalId& counter)
 {
-    return find(demand, [&](const Talk& talk) { return talk.ours == counter; });
+    auto* talk = find(demand, counter);
+    return talk && talk->ours == counter ? talk : nullptr;
 }
 
 Negotiation::Talk* Negotiation::with_proposal(DemandNumber demand, const yagna::ProposalId& proposal)
 {
-    return find(demand, [&](const Talk& talk) { return talk.theirs == proposal; });
+    auto* talk = find(demand, proposal);
+    return talk && talk->theirs == proposal ? talk : nullptr;
 }
 
-Negotiation::Order* Negotiation::find_order(OrderNumber number)
+std::optional<OrderNumber> Negotiation::next_unassigned(Duration expiration)
 {
-    const auto place =
-        std::find_if(orders_.begin(), orders_.end(), [&](const Order& order) { return order.number == number; });
-    return place == orders_.end() ? nullptr : &*place;
+    if (unassigned_ == 0)
+        return std::nullopt;
+    for (const auto& [number, order] : orders_) {
+        ++steps_;
+        if (!order.draft && order.expiration == expiration)
+            return number;
+    }
+    return std::nullopt;
 }
 
-Negotiation::Order* Negotiation::next_unassigned(std::optional<Duration> expiration)
+void Negotiation::assign(OrderNumber number, const yagna::ProposalId& draft)
 {
-    const auto place = std::find_if(orders_.begin(), orders_.end(), [&](const Order& order) {
-        return !order.assigned && (!expiration || order.expiration == *expiration);
+    orders_.at(number).draft = draft;
+    --unassigned_;
+}
+
+void Negotiation::unassign(OrderNumber number)
+{
+    orders_.at(number).draft.reset();
+    ++unassigned_;
+}
+
+void Negotiation::erase_order(OrderNumber number)
+{
+    const auto place = orders_.find(number);
+    if (!place->second.draft)
+        --unassigned_;
+    orders_.erase(place);
+}
+
+void Negotiation::erase_signing(std::map<yagna::ProposalId, Signing>::iterator signing)
+{
+    if (const auto demand = demands_.find(signing->second.demand); demand != demands_.end())
+        --demand->second.signings;
+    signings_.erase(signing);
+}
+
+bool Negotiation::has_live_talk(const Demand& demand, Instant now)
+{
+    return std::any_of(demand.talks.begin(), demand.talks.end(), [&](const Talk& talk) {
+        ++steps_;
+        return is_live(talk, now);
     });
-    return place == orders_.end() ? nullptr : &*place;
-}
-
-bool Negotiation::somebody_is_unassigned() const
-{
-    return std::any_of(orders_.begin(), orders_.end(), [](const Order& order) { return !order.assigned; });
 }
 
 bool Negotiation::is_live(const Talk& talk, Instant now) const
@@ -451,12 +577,6 @@ bool Negotiation::is_usable(const Talk& talk, Duration expiration, Instant now) 
 {
     return talk.stage == Stage::drafted && talk.expiration == expiration &&
            now - talk.since <= draft_freshness(expiration);
-}
-
-bool Negotiation::is_signing(DemandNumber demand) const
-{
-    return std::any_of(
-        signings_.begin(), signings_.end(), [&](const auto& entry) { return entry.second.demand == demand; });
 }
 
 } // namespace golem::detail

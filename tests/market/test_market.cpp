@@ -7,8 +7,12 @@
 #include <tests/support/devnet_rig.hpp>
 #include <tests/support/run_task.hpp>
 
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <optional>
 
 using namespace golem;
@@ -49,7 +53,7 @@ public:
     {
         orders.push_back(std::make_unique<Order>(payload, expiration));
         const auto& order = *orders.back();
-        background.spawn("hire", [this, &order] { return hire_one(order); });
+        background->spawn("hire", [this, &order] { return hire_one(order); });
     }
 
     Task<> hire_one(const Order& order)
@@ -65,12 +69,20 @@ public:
             failures.push_back(describe(failure));
     }
 
+    /// Whoever comes later may hire.
+    Task<> cancel_hires()
+    {
+        background->cancel();
+        co_await background->join();
+        background = std::make_unique<TaskGroup>(executor);
+    }
+
     Task<> close_all(Duration limit = 30s)
     {
         left_over = co_await market.close(limit);
         co_await feed.close();
-        background.cancel();
-        co_await background.join();
+        background->cancel();
+        co_await background->join();
         co_await close();
     }
 
@@ -85,7 +97,7 @@ public:
     std::vector<yagna::AgreementId> unwanted;
     AgreementFeed feed;
     Market market;
-    TaskGroup background{executor};
+    std::unique_ptr<TaskGroup> background = std::make_unique<TaskGroup>(executor);
 };
 
 using Body = std::function<Task<>(Rig&)>;
@@ -143,8 +155,8 @@ TEST_CASE("an order gets an approved agreement with few requests")
         CHECK(known.demand.properties == agreement.demand.properties);
         CHECK(known.offer.properties == agreement.offer.properties);
         CHECK(known.valid_to == std::chrono::floor<std::chrono::milliseconds>(agreement.valid_to));
-        // Allocation, decoration, demand, two polls, three counters, agreement, confirm, and the feed's two: one told of
-        // the approval, the other waits for what comes. The test's own one.
+        // Allocation, decoration, demand, two polls, three counters, agreement, confirm, and the feed's two: one told
+        // of the approval, the other waits for what comes. The test's own one.
         CHECK(rig.transport->total() - 1 <= 12);
 
         co_await rig.pass(10s);
@@ -198,6 +210,49 @@ TEST_CASE("a full provider is waited for: the slot that gets free is ours")
         co_await rig.pass(1s);
         CHECK(rig.hired.size() == 2);
         CHECK(provider.running.size() == 1);
+    });
+}
+
+TEST_CASE("short services start as well when a full provider gets free, however long that takes")
+{
+    for (const Duration expiration : {Duration(5min), Duration(10min), Duration(50min)}) {
+        for (const Duration busy : {Duration(1min), Duration(4min + 50s), Duration(33min), Duration(59min + 50s)}) {
+            in_devnet([expiration, busy](Rig& rig) -> Task<> {
+                auto script = named("only");
+                script.least_time = 5min;
+                auto& provider = rig.add(script);
+                co_await rig.pass(1s);
+                rig.hire(3h);
+                co_await rig.pass(5s);
+                REQUIRE(rig.hired.size() == 1);
+                rig.hire(expiration);
+                co_await rig.pass(busy);
+                CHECK(rig.hired.size() == 1);
+                const auto first = rig.hired.front().id;
+                const yagna::Reason reason("done");
+                co_await rig.client.market().terminate(first, reason, 10s);
+                rig.market.agreement_ended(first);
+                co_await rig.pass(2s);
+                INFO(expiration.count() / 1'000'000'000 << " s, busy for " << busy.count() / 1'000'000'000 << " s");
+                CHECK(rig.hired.size() == 2);
+                CHECK(provider.running.size() == 1);
+                CHECK(rig.report().open_demands <= 4);
+            });
+        }
+    }
+}
+
+TEST_CASE("a provider that comes late is found by short services as well")
+{
+    in_devnet([](Rig& rig) -> Task<> {
+        rig.hire(6min);
+        co_await rig.pass(55min);
+        auto script = named("late");
+        script.least_time = 5min;
+        rig.add(script);
+        co_await rig.pass(1s);
+        CHECK(rig.hired.size() == 1);
+        CHECK(rig.requests(demands_route) == 1);
     });
 }
 
@@ -318,8 +373,8 @@ TEST_CASE("a hire that is cancelled leaves nothing behind, whatever it was doing
             rig.hire();
             co_await rig.pass(moment);
             const bool was_hired = !rig.hired.empty();
-            rig.background.cancel();
-            co_await rig.background.join();
+            rig.background->cancel();
+            co_await rig.background->join();
             co_await rig.pass(2min);
             const auto report = rig.report();
             INFO(moment.count() << " ms: " << report.to_string());
@@ -342,14 +397,114 @@ TEST_CASE("an agreement approved at the moment of its cancellation is terminated
         REQUIRE(provider.pending.size() == 1);
         // The cancellation waits a moment, and the provider approves just then.
         rig.face->faults().add(http::Method::post, "/market-api/v1/agreements/*/cancel", devnet::Fault::delay(1s));
-        rig.background.cancel();
-        co_await rig.background.join();
+        rig.background->cancel();
+        co_await rig.background->join();
         co_await rig.pass(500ms);
         co_await provider.port.approve_agreement(provider.pending.front());
         CHECK(rig.report().approved_agreements == 1);
         co_await rig.pass(10s);
         CHECK(rig.report().approved_agreements == 0);
         CHECK(rig.report().open_demands == 0);
+    });
+}
+
+TEST_CASE(
+    "a hire that is cancelled when its agreement was handed over gives it back, and the provider is known to return")
+{
+    // The executor's turns from the approval on are tried one after another.
+    std::size_t given_back = 0;
+    for (int turns = 0; turns < 60; ++turns) {
+        in_devnet([turns, &given_back](Rig& rig) -> Task<> {
+            rig.add(named("only"));
+            co_await rig.pass(1s);
+            rig.hire();
+            while (rig.report().approved_agreements == 0)
+                co_await boost::asio::post(rig.executor, boost::asio::deferred);
+            for (int turn = 0; turn < turns; ++turn)
+                co_await boost::asio::post(rig.executor, boost::asio::deferred);
+            if (!rig.hired.empty())
+                co_return;
+            co_await rig.cancel_hires();
+            co_await rig.pass(1s);
+            CHECK(rig.hired.empty());
+            CHECK(rig.report().approved_agreements == 0);
+            CHECK(rig.unwanted.size() == 1);
+            const bool came_late = std::any_of(rig.log.begin(), rig.log.end(), [](const auto& line) {
+                return line.find("when nobody needed it any more") != std::string::npos;
+            });
+            given_back += !came_late;
+            // The provider offers itself again on the same demand, and that is waited for.
+            rig.hire();
+            co_await rig.pass(1s);
+            CHECK(rig.hired.size() == 1);
+            CHECK(rig.requests(demands_route) == 1);
+        });
+    }
+    CHECK(given_back > 0);
+}
+
+TEST_CASE("an agreement that could not be cancelled is terminated when it is approved all the same")
+{
+    in_devnet([](Rig& rig) -> Task<> {
+        auto script = named("hesitates");
+        script.approves = false;
+        auto& provider = rig.add(script);
+        co_await rig.pass(1s);
+        rig.hire();
+        co_await rig.pass(1s);
+        REQUIRE(provider.pending.size() == 1);
+        rig.face->faults().add(
+            http::Method::post, "/market-api/v1/agreements/*/cancel", devnet::Fault::answer(500, "{}"), 1000);
+        co_await rig.cancel_hires();
+        co_await rig.pass(10min);
+        CHECK(rig.market.open_demands() == 0);
+        co_await provider.port.approve_agreement(provider.pending.front());
+        CHECK(rig.report().approved_agreements == 1);
+        co_await rig.pass(1s);
+        CHECK(rig.report().approved_agreements == 0);
+        CHECK(rig.unwanted.size() == 1);
+        const auto left_over = co_await rig.market.close(30s);
+        CHECK(left_over.empty());
+    });
+}
+
+TEST_CASE("closing tries once more to cancel an agreement, and says so if that fails too")
+{
+    for (const bool is_back : {true, false}) {
+        in_devnet([is_back](Rig& rig) -> Task<> {
+            auto script = named("hesitates");
+            script.approves = false;
+            rig.add(script);
+            co_await rig.pass(1s);
+            rig.hire();
+            co_await rig.pass(1s);
+            const auto broken = devnet::Fault::answer(500, "{}");
+            rig.face->faults().add(http::Method::post, "/market-api/v1/agreements/*/cancel", broken, 1000);
+            co_await rig.cancel_hires();
+            co_await rig.pass(10min);
+            CHECK(rig.report().pending_agreements == 1);
+            if (is_back)
+                rig.face->faults().clear();
+            const auto start = rig.time.elapsed();
+            const auto left_over = co_await rig.market.close(20s);
+            CHECK(rig.time.elapsed() - start <= 20s);
+            CHECK(left_over.size() == (is_back ? 0 : 1));
+            CHECK(rig.report().pending_agreements == (is_back ? 0 : 1));
+        });
+    }
+}
+
+TEST_CASE("a demand of which it is not known whether it was published is told at the end")
+{
+    in_devnet([](Rig& rig) -> Task<> {
+        rig.face->faults().add(http::Method::post, "/market-api/v1/demands", devnet::Fault::drop_answer());
+        rig.hire();
+        co_await rig.pass(10s);
+        CHECK(rig.failures.empty()); // A connection that breaks ends no wait.
+        CHECK(rig.report().open_demands == 2);
+        const auto left_over = co_await rig.market.close(30s);
+        REQUIRE(left_over.size() == 1);
+        CHECK(left_over.front().find("may be left to expire") != std::string::npos);
     });
 }
 
@@ -430,11 +585,17 @@ TEST_CASE("a strategy that throws costs the offer, not the market")
     options.strategy = [](const OfferFacts& offer) -> std::optional<double> {
         if (offer.provider_name == "odd")
             throw std::runtime_error("what is this?");
+        if (offer.provider_name == "odder")
+            throw 7;
+        if (offer.provider_name == "oddest")
+            return std::numeric_limits<double>::quiet_NaN();
         return 1.0;
     };
     in_devnet(
         [](Rig& rig) -> Task<> {
             rig.add(named("odd"));
+            rig.add(named("odder"));
+            rig.add(named("oddest"));
             co_await rig.pass(1s);
             rig.hire();
             co_await rig.pass(1s);
@@ -454,6 +615,53 @@ TEST_CASE("who waits long is told why")
         REQUIRE(rig.reports.size() == 2);
         CHECK(rig.reports.front().proposals == 0);
         CHECK(rig.reports.front().to_string().find("(golem.inf.mem.gib>=1000.0)") != std::string::npos);
+        CHECK(rig.progress.back() == rig.reports.back().to_string());
+    });
+}
+
+TEST_CASE("a report counts what this wait met, and always says what was asked for")
+{
+    in_devnet([](Rig& rig) -> Task<> {
+        auto script = named("ghost");
+        script.answers = false;
+        rig.add(script);
+        co_await rig.pass(1s);
+        rig.hire();
+        co_await rig.pass(31s);
+        REQUIRE(rig.reports.size() == 1);
+        CHECK(rig.reports[0].proposals == 1);
+        CHECK(rig.reports[0].silences == 1);
+        CHECK(rig.progress.back().find("1 got no answer in time") != std::string::npos);
+        CHECK(rig.progress.back().find("(golem.runtime.name=vm)") != std::string::npos);
+        co_await rig.cancel_hires();
+        co_await rig.pass(1s);
+        rig.hire();
+        co_await rig.pass(31s);
+        REQUIRE(rig.reports.size() == 2);
+        CHECK(rig.reports[1].proposals == 0);
+        CHECK(rig.reports[1].silences == 0);
+    });
+}
+
+TEST_CASE("what concerns everybody is told once a second, the latest words")
+{
+    in_devnet([](Rig& rig) -> Task<> {
+        for (int index = 0; index < 20; ++index) {
+            auto script = named("p" + std::to_string(index));
+            script.capacity = 0;
+            script.latency = index * 100ms;
+            rig.add(script);
+        }
+        co_await rig.pass(1s);
+        rig.hire();
+        co_await rig.pass(900ms);
+        CHECK(rig.progress == std::vector<std::string>{"waiting for offers"});
+        co_await rig.pass(200ms);
+        REQUIRE(rig.progress.size() == 2);
+        CHECK(rig.progress[1].find("No capacity available") != std::string::npos);
+        co_await rig.pass(5s);
+        CHECK(rig.progress.size() <= 8);
+        CHECK(rig.progress.back().find("refused by p19") != std::string::npos);
     });
 }
 

@@ -2,6 +2,9 @@
 
 #include <tests/support/catch.hpp>
 
+#include <limits>
+#include <stdexcept>
+
 using namespace golem;
 using namespace golem::detail;
 using properties::Value;
@@ -83,6 +86,34 @@ TEST_CASE("strategies score, caps exclude")
         *cap = *before * 0.999;
         CHECK(above_caps(facts(), caps));
         *cap = before;
+    }
+}
+
+TEST_CASE("what a strategy says is a score only if it can be compared")
+{
+    using Limits = std::numeric_limits<double>;
+    struct Row {
+        Strategy strategy;
+        std::optional<double> score;
+        const char* problem;
+        bool is_failure;
+    };
+    const Row rows[] = {
+        {[](const OfferFacts&) { return std::optional(-2.5); }, -2.5, "", false},
+        {[](const OfferFacts&) { return std::optional<double>(); }, std::nullopt, "does not want it", false},
+        {[](const OfferFacts&) { return std::optional(Limits::quiet_NaN()); }, std::nullopt, "not a finite", true},
+        {[](const OfferFacts&) { return std::optional(Limits::infinity()); }, std::nullopt, "not a finite", true},
+        {[](const OfferFacts&) { return std::optional(-Limits::infinity()); }, std::nullopt, "not a finite", true},
+        {[](const OfferFacts&) -> std::optional<double> { throw std::runtime_error("odd"); }, std::nullopt,
+         "failed: odd", true},
+        {[](const OfferFacts&) -> std::optional<double> { throw 7; }, std::nullopt, "no std::exception", true},
+    };
+    for (const auto& row : rows) {
+        const auto appraisal = appraise(row.strategy, facts());
+        INFO(appraisal.problem);
+        CHECK(appraisal.score == row.score);
+        CHECK(appraisal.problem.find(row.problem) != std::string::npos);
+        CHECK(appraisal.is_failure == row.is_failure);
     }
 }
 

@@ -93,11 +93,25 @@ TEST_CASE("the expiration is computed anew each time and never too short to be a
 {
     const Payload payload("vm");
     const auto at = [&](Timestamp now, Duration expiration) {
-        return *published_demand(payload, proposing(), now, expiration).properties.get_int("golem.srv.comp.expiration");
+        const properties::PropertySet offer;
+        return *counter_proposal(payload, proposing(), now, expiration, offer)
+                    .properties.get_int("golem.srv.comp.expiration");
     };
     CHECK(at(Timestamp(100s), 1h) == 3'700'000);
     CHECK(at(Timestamp(200s), 1h) == 3'800'000);
     CHECK(at(Timestamp(0s), 5min) == 330'000);
+}
+
+TEST_CASE("a demand ends later than it lives: offers published meanwhile look for what ends later still")
+{
+    const Payload payload("vm");
+    const auto at = [&](Duration expiration) {
+        return *published_demand(payload, proposing(), Timestamp(0s), expiration)
+                    .properties.get_int("golem.srv.comp.expiration");
+    };
+    CHECK(at(5min) == (3600 + 330) * 1000);
+    CHECK(at(1h) == (3600 + 330) * 1000);
+    CHECK(at(3h) == 3 * 3600 * 1000);
 }
 
 TEST_CASE("a shorter accept timeout than ours is adopted unless it is a trap")

@@ -32,6 +32,8 @@ struct ProviderScript {
     bool approves = true; ///< Else an agreement stays pending.
     bool refuses_agreement = false;
     double draft_price_factor = 1; ///< Above 1: it tries to raise its prices in the draft.
+    /// As real ones: offered only to who ends later than now; what ends before that time is refused for good.
+    Duration least_time{0};
 };
 
 class ScriptedProvider {
@@ -55,7 +57,7 @@ public:
                 co_await host_.time().sleep_for(script.latency, "a provider thinks");
             for (const auto& event : events) {
                 if (const auto* proposal = std::get_if<provider::ProposalArrived>(&event))
-                    co_await answer(*proposal);
+                    co_await answer_if_open(*proposal);
                 else if (const auto* agreement = std::get_if<provider::AgreementArrived>(&event))
                     co_await decide(*agreement);
                 else
@@ -74,7 +76,7 @@ public:
                     continue;
                 const auto waiting = std::exchange(turned_away_, {});
                 for (const auto& proposal : waiting)
-                    co_await answer(proposal);
+                    co_await answer_if_open(proposal);
             }
         }
     }
@@ -110,7 +112,10 @@ private:
             {"golem.srv.caps.multi-activity", true},
         };
         content.properties.set(platform, port.node_id());
-        content.constraints = "(&\n  (golem.srv.comp.expiration>0)\n  (golem.node.debug.subnet=public)\n)";
+        const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(host_.time().utc().time_since_epoch());
+        const auto after = script.least_time > Duration(0) ? now.count() : 0;
+        content.constraints =
+            "(&\n  (golem.srv.comp.expiration>" + std::to_string(after) + ")\n  (golem.node.debug.subnet=public)\n)";
         return content;
     }
 
@@ -119,6 +124,14 @@ private:
         ++counters;
         if (!script.answers)
             co_return;
+        const auto end = proposal.demand.properties.get_int("golem.srv.comp.expiration").value_or(0);
+        if (Timestamp(std::chrono::milliseconds(end)) < host_.time().utc() + script.least_time) {
+            provider::Reason too_short;
+            too_short.message = "Proposal expires too soon";
+            too_short.extra.set("golem.proposal.rejection.is-final", true);
+            co_await port.reject(offer_id_, proposal.proposal, too_short);
+            co_return;
+        }
         if (running.size() >= static_cast<std::size_t>(script.capacity)) {
             turned_away_.push_back(proposal);
             provider::Reason reason;
@@ -139,6 +152,17 @@ private:
                 content.properties.erase(name);
         }
         co_await port.counter(offer_id_, proposal.proposal, content);
+    }
+
+    /// Its demand may be gone by now.
+    Task<> answer_if_open(const provider::ProposalArrived& proposal)
+    {
+        try {
+            co_await answer(proposal);
+        } catch (const Error& error) {
+            if (error.errc() != Errc::invalid_input)
+                throw;
+        }
     }
 
     Task<> decide(const provider::AgreementArrived& agreement)

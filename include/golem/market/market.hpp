@@ -56,9 +56,9 @@ private:
     Duration expiration_;
 };
 
-/// Counts of what a demand met, for "why do I wait".
+/// What the orders of one payload met since the first of those that wait now came, for "why do I wait".
 struct MarketReport {
-    std::string constraints;
+    std::string constraints;      ///< of the latest demand; empty while none could be published
     std::size_t proposals = 0;    ///< offers that matched
     std::size_t not_answered = 0; ///< of these, too expensive, excluded, or not understood
     std::size_t refusals = 0;     ///< counters that were refused
@@ -104,8 +104,9 @@ private:
 /// One executor. Close before destroying, and let every hire() end. Time source and client outlive it.
 class Market {
 public:
-    /// Called whenever what a waiting order should tell people has changed: "waiting for offers", "refused: …". Must
-    /// not throw, nor call the market.
+    /// Called when what a waiting order should tell people has changed: "waiting for offers", "refused by …", after
+    /// each report_after the report's text. What concerns all orders comes at most once a second, the latest words.
+    /// Must not throw, nor call the market.
     using Progress = std::function<void(const std::string& why)>;
     /// Called once after each report_after without an agreement, while somebody waits. Must not throw.
     using Reporter = std::function<void(const MarketReport&)>;
@@ -135,9 +136,9 @@ public:
     /// Open demands, for tests and reports.
     std::size_t open_demands() const noexcept;
 
-    /// Ends every wait (closed), deletes the demands (each bounded by `limit`), completes when nothing runs any more.
-    /// What could not be deleted is logged and returned.
-    /// Agreements of which it is not known whether they ended are among it.
+    /// Ends every wait (closed), deletes the demands, tries once more to end agreements whose cancellation failed;
+    /// completes when nothing runs any more, after `limit` at the latest.
+    /// What could not be deleted or ended, or is not known to have been, is logged and returned.
     Task<std::vector<std::string>> close(Duration limit);
 
 private:

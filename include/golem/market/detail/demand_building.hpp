@@ -1,6 +1,7 @@
 // Our side of a negotiation, as text for the daemon.
 #pragma once
 
+#include <golem/market/detail/expirations.hpp>
 #include <golem/market/detail/offer_facts.hpp>
 #include <golem/market/payload.hpp>
 #include <golem/yagna/payment.hpp>
@@ -25,8 +26,6 @@ struct Proposing {
 
 /// Above this length providers insist on payments while the agreement runs.
 inline constexpr Duration payments_while_running = std::chrono::hours(10);
-/// Providers refuse for good what ends in less than 5 minutes, and our clock may be behind theirs.
-inline constexpr Duration shortest_expiration = std::chrono::minutes(5) + std::chrono::seconds(30);
 /// An offered accept timeout below this is too short to adopt.
 inline constexpr std::int64_t shortest_accept_timeout = 10;
 
@@ -45,11 +44,11 @@ inline std::string constraints_of(const Payload& payload, const Proposing& propo
     return text + ")";
 }
 
-/// The demand as it is published at `now`: an agreement on it would end after `expiration`.
+/// Our whole side, for an agreement that ends `expiration` after `now`.
 inline yagna::DemandOfferBase
-published_demand(const Payload& payload, const Proposing& proposing, Timestamp now, Duration expiration)
+our_side(const Payload& payload, const Proposing& proposing, Timestamp now, Duration expiration)
 {
-    const auto end = now + std::max(expiration, shortest_expiration);
+    const auto end = now + expiration;
     yagna::DemandOfferBase content;
     content.constraints = constraints_of(payload, proposing);
     auto& properties = content.properties;
@@ -68,12 +67,19 @@ published_demand(const Payload& payload, const Proposing& proposing, Timestamp n
     return content;
 }
 
+/// The demand as it is published at `now`, for orders of `expiration`.
+inline yagna::DemandOfferBase
+published_demand(const Payload& payload, const Proposing& proposing, Timestamp now, Duration expiration)
+{
+    return our_side(payload, proposing, now, demanded_expiration(expiration));
+}
+
 /// The answer to an offer: our whole side anew, since a counter-proposal replaces what was said before.
 inline yagna::DemandOfferBase counter_proposal(
     const Payload& payload, const Proposing& proposing, Timestamp now, Duration expiration,
     const properties::PropertySet& offer)
 {
-    auto content = published_demand(payload, proposing, now, expiration);
+    auto content = our_side(payload, proposing, now, countered_expiration(expiration));
     content.properties.set("golem.com.payment.chosen-platform", proposing.platform);
     // Providers refuse for good a longer accept timeout than they offered; ours is a wish only.
     const auto* offered = offer.get(accept_timeout_property);

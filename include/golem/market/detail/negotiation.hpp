@@ -2,9 +2,9 @@
 #pragma once
 
 #include <golem/core/time_source.hpp>
+#include <golem/market/detail/expirations.hpp>
 #include <golem/yagna/types.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,13 +31,6 @@ struct NegotiationRules {
     /// Pause before a demand on which agreements came to nothing is replaced.
     Duration failure_pause = std::chrono::seconds(30);
 };
-
-/// How long a draft may be kept: its agreement ends at an hour that was fixed when we countered.
-inline Duration draft_freshness(Duration expiration)
-{
-    const Duration share = expiration / 50;
-    return std::clamp<Duration>(share, std::chrono::seconds(5), std::chrono::minutes(2));
-}
 
 namespace action {
 
@@ -96,13 +89,15 @@ class Negotiation {
 public:
     explicit Negotiation(const NegotiationRules& rules) : rules_(rules) {}
 
-    void order_waits(OrderNumber order, Duration expiration) { orders_.push_back(Order{order, expiration, false}); }
+    /// Who comes later has a greater number.
+    void order_waits(OrderNumber order, Duration expiration);
     void order_withdrawn(OrderNumber order);
 
     void demand_published(DemandNumber demand);
     /// It does not exist any more: expired, or it could not be published.
-    void demand_lost(DemandNumber demand) { demands_.erase(demand); }
+    void demand_lost(DemandNumber demand);
 
+    /// `score` is finite.
     void offer_arrived(DemandNumber demand, const yagna::ProposalId& proposal, double score);
     void
     countered(DemandNumber demand, const yagna::ProposalId& proposal, const yagna::ProposalId& counter, Instant now);
@@ -121,12 +116,16 @@ public:
     void agreement_ended(DemandNumber demand, const yagna::ProposalId& draft, Instant now);
 
     /// From now on demands are closed without lingering, as soon as nobody waits.
-    void hurry() noexcept { rules_.demand_linger = Duration(0); }
+    void hurry() noexcept;
 
+    /// Cheap if nothing has happened since the last time and deadline() has not come.
     Actions decide(Instant now);
 
-    /// When decide() should be called next if nothing happens before.
-    std::optional<Instant> deadline(Instant now) const;
+    /// When decide() should be called next if nothing happens before; a moment that has passed means now.
+    std::optional<Instant> deadline() const noexcept { return next_; }
+
+    /// How many orders, talks and signings have been looked at: what the decisions cost.
+    std::uint64_t steps() const noexcept { return steps_; }
 
     std::size_t open_demands() const noexcept { return demands_.size(); }
     std::size_t waiting() const noexcept { return orders_.size(); }
@@ -157,19 +156,32 @@ private:
         yagna::ProposalId ours;   ///< Our latest counter.
         bool is_draft = false;    ///< `theirs` is a draft.
         Duration expiration{};    ///< What our latest counter was for.
+        Instant sent{};           ///< That counter.
         Instant since{};          ///< Of sending, of the end or of the failure.
     };
 
     struct Demand {
         bool published = false;
         bool polling = false;
+        std::size_t signings = 0;
         std::vector<Talk> talks;
+        std::map<yagna::ProposalId, std::size_t> places; ///< Of talks, by each of their proposals and our counters.
     };
 
     struct Order {
-        OrderNumber number;
         Duration expiration;
-        bool assigned;
+        std::optional<yagna::ProposalId> draft; ///< That is being signed for it.
+    };
+
+    struct Place {
+        DemandNumber demand;
+        Talk* talk;
+    };
+
+    /// What may become agreements, by the expiration it is for.
+    struct UnderWay {
+        std::map<Duration, std::size_t> by_expiration;
+        std::size_t total = 0;
     };
 
     struct Signing {
@@ -179,29 +191,34 @@ private:
         bool cancelling = false; ///< Too late for another order.
     };
 
-    template <typename Matches>
-    Talk* find(DemandNumber demand, Matches matches);
+    Talk* find(DemandNumber demand, const yagna::ProposalId& id);
     Talk* with_counter(DemandNumber demand, const yagna::ProposalId& counter);
     Talk* with_proposal(DemandNumber demand, const yagna::ProposalId& proposal);
-    Order* find_order(OrderNumber number);
-    Order* next_unassigned(std::optional<Duration> expiration = std::nullopt);
-    bool somebody_is_unassigned() const;
+    std::optional<OrderNumber> next_unassigned(Duration expiration);
+    void assign(OrderNumber number, const yagna::ProposalId& draft);
+    void unassign(OrderNumber number);
+    void erase_order(OrderNumber number);
+    void erase_signing(std::map<yagna::ProposalId, Signing>::iterator signing);
     bool is_live(const Talk& talk, Instant now) const;
+    bool has_live_talk(const Demand& demand, Instant now);
     bool is_usable(const Talk& talk, Duration expiration, Instant now) const;
-    bool is_signing(DemandNumber demand) const;
 
     void mark_silence(Instant now);
+    void pass_signings_on(Actions& actions);
     void assign_drafts(Instant now, Actions& actions);
+    UnderWay under_way(Instant now);
     void counter_best(Instant now, Actions& actions);
-    std::optional<Duration> expiration_to_counter(Instant now) const;
     void open_demand(Instant now, Actions& actions);
+    bool renew_demands(Instant now, Actions& actions);
     void publish(Actions& actions);
     void close_unneeded(Instant now, Actions& actions);
     void close(DemandNumber demand, Actions& actions);
     void steer_polls(Actions& actions);
+    std::optional<Instant> next_moment(Instant now);
 
     NegotiationRules rules_;
-    std::vector<Order> orders_; // First come, first served.
+    std::map<OrderNumber, Order> orders_; // First come, first served.
+    std::size_t unassigned_ = 0;          // Of them, those for which nothing is being signed.
     std::map<DemandNumber, Demand> demands_;
     std::map<yagna::ProposalId, Signing> signings_; // By draft; they outlive their demands.
     Actions objections_;                            // Drafts to be rejected at the next decision.
@@ -209,6 +226,9 @@ private:
     DemandNumber next_demand_ = 1;
     std::uint64_t next_talk_ = 1;
     std::size_t silences_ = 0;
+    bool changed_ = false; // Since the last decision.
+    std::optional<Instant> next_;
+    std::uint64_t steps_ = 0;
 };
 
 } // namespace golem::detail

@@ -6,8 +6,9 @@
 #include <golem/yagna/market.hpp>
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,6 +65,37 @@ inline std::optional<std::string> above_caps(const OfferFacts& offer, const Pric
     if (exceeds(first_hour(offer, 1.0), caps.per_hour))
         return "an hour of it costs more than the cap";
     return std::nullopt;
+}
+
+/// What the user's strategy makes of an offer.
+struct Appraisal {
+    std::optional<double> score;
+    std::string problem;     ///< Why there is no score.
+    bool is_failure = false; ///< The strategy is at fault.
+};
+
+/// The strategy is the user's code: what it throws costs this offer only, and what cannot be compared is no score.
+inline Appraisal appraise(const Strategy& strategy, const OfferFacts& offer)
+{
+    Appraisal appraisal;
+    try {
+        const auto score = strategy(offer);
+        if (!score) {
+            appraisal.problem = "the strategy does not want it";
+            return appraisal;
+        }
+        if (std::isfinite(*score)) {
+            appraisal.score = score;
+            return appraisal;
+        }
+        appraisal.problem = "the strategy's score is not a finite number";
+    } catch (const std::exception& error) {
+        appraisal.problem = std::string("the strategy failed: ") + error.what();
+    } catch (...) {
+        appraisal.problem = "the strategy failed with something that is no std::exception";
+    }
+    appraisal.is_failure = true;
+    return appraisal;
 }
 
 /// What stands in the way of signing: the draft against the provider's own offer and our counter-proposal.
