@@ -136,6 +136,20 @@ Task<> handle_into(Handler& handler, const Request& request, Handled& handled)
     }
 }
 
+// The handler wants no answer to be given: its connection is broken, or its own side is closing.
+bool is_broken(const std::exception_ptr& failure)
+{
+    if (!failure)
+        return false;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const TransportError&) {
+        return true;
+    } catch (...) {
+        return is_cancelled(failure);
+    }
+}
+
 // Completes when the client has closed its connection or lost it. A client that has sent its next request already is
 // not watched any more: its bytes stand before the end.
 Task<> departure(Connection& connection)
@@ -349,7 +363,7 @@ private:
         reading.complete = true;
     }
 
-    // Runs the handler; false in `answered` if there is nobody to answer any more.
+    // Runs the handler; false in `answered` if there is nobody to answer any more, or nothing.
     Task<> answer(Connection& connection, const Request& request, Response& response, bool& answered)
     {
         connection.stream.expires_never();
@@ -359,6 +373,10 @@ private:
         const auto first = co_await first_of(std::move(handling), std::move(watching));
         if (closed_ || first == 1)
             co_return;
+        if (is_broken(handled.failure)) {
+            log_.trace("http server: ", detail::describe(request), " ended without an answer");
+            co_return;
+        }
         answered = true;
         if (handled.response && detail::is_writable(handled.response->headers()) && handled.response->status() >= 200 &&
             handled.response->status() <= 999) {
