@@ -209,7 +209,7 @@ void Market::tell(
     touched_.push_back("agreements/" + agreement.provider);
 }
 
-Result<AgreementRecord> Market::agreement(const std::string& node, const std::string& id, Timestamp now)
+Result<const AgreementRecord&> Market::agreement(const std::string& node, const std::string& id, Timestamp now)
 {
     auto* agreement = find_agreement(id);
     const bool may_know =

@@ -50,7 +50,8 @@ void Host::settle()
         for (auto* event : found->second)
             event->set();
     }
-    deadline_changed_.set();
+    if (world_.next_deadline() != deadline_)
+        deadline_changed_.set();
 }
 
 Task<bool> Host::wait(const std::string& topic, Instant until)
@@ -88,6 +89,7 @@ Task<> Host::run()
     for (;;) {
         deadline_changed_.reset();
         const auto next = world_.next_deadline();
+        deadline_ = next;
         if (!next) {
             co_await deadline_changed_.wait();
             continue;

@@ -85,8 +85,8 @@ provider::MarketEvent InProcessPort::translate(const QueuedEvent& event) const
         provider::AgreementArrived arrived;
         arrived.agreement = agreement.id;
         arrived.requestor = agreement.requestor;
-        arrived.demand = agreement.demand;
-        arrived.offer = agreement.offer;
+        arrived.demand = *agreement.demand;
+        arrived.offer = *agreement.offer;
         arrived.timestamp = agreement.created;
         arrived.valid_to = agreement.valid_to;
         return arrived;
@@ -101,7 +101,7 @@ provider::MarketEvent InProcessPort::translate(const QueuedEvent& event) const
     provider::ProposalArrived arrived;
     arrived.proposal = proposal.id;
     arrived.requestor = proposal.issuer;
-    arrived.demand = proposal.content;
+    arrived.demand = *proposal.content;
     arrived.previous = proposal.previous.value_or("");
     return arrived;
 }

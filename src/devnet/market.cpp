@@ -51,11 +51,12 @@ std::string Market::publish(Side side, const std::string& node, const Content& c
     subscription.id = random_part + "-" + hash_part;
     subscription.side = side;
     subscription.node = node;
-    subscription.content = content;
+    subscription.content = std::make_shared<const Content>(content);
     subscription.constraint = properties::Constraint::try_parse(content.constraints);
     subscription.created = now;
     subscription.expires = now + subscription_life;
     const auto id = subscription.id;
+    forget_inactive(now);
     const auto& stored = subscriptions_.emplace(id, std::move(subscription)).first->second;
     (side == Side::requestor ? demands_ : offers_).push_back(id);
     for (const auto& other : side == Side::requestor ? offers_ : demands_) {
@@ -65,6 +66,14 @@ std::string Market::publish(Side side, const std::string& node, const Content& c
             introduce(subscriptions_.at(other), stored, now);
     }
     return id;
+}
+
+// Their records stay: who asks for one is told that it is over.
+void Market::forget_inactive(Timestamp now)
+{
+    const auto is_over = [this, now](const std::string& id) { return !is_active(subscriptions_.at(id), now); };
+    std::erase_if(demands_, is_over);
+    std::erase_if(offers_, is_over);
 }
 
 bool Market::is_active(const Subscription& subscription, Timestamp now) const
@@ -79,8 +88,8 @@ void Market::introduce(const Subscription& demand, const Subscription& offer, Ti
         return;
     if (!demand.constraint || !offer.constraint || introduced_.contains({demand.id, offer.id}))
         return;
-    const properties::Side their_side = {offer.content.properties, *offer.constraint};
-    const properties::Side our_side = {demand.content.properties, *demand.constraint};
+    const properties::Side their_side = {offer.content->properties, *offer.constraint};
+    const properties::Side our_side = {demand.content->properties, *demand.constraint};
     if (!properties::match(our_side, their_side))
         return;
     introduced_.emplace(demand.id, offer.id);
@@ -117,6 +126,7 @@ Result<Done> Market::withdraw(Side side, const std::string& node, const std::str
         return Failure(410, "Offer [" + id + "] already unsubscribed.");
     found->second.withdrawn = true;
     queues_.erase(id);
+    std::erase(side == Side::requestor ? demands_ : offers_, id);
     touched_.push_back("subscription/" + id);
     return Done();
 }
@@ -240,20 +250,20 @@ Result<std::string> Market::counter(
     next.offer = previous.offer;
     next.issuer = side;
     next.previous = previous.hash;
-    next.content = content;
+    next.content = std::make_shared<const Content>(content);
     next.state = ProposalState::draft;
     next.created = now;
     const auto next_id = id_for(side, next);
 
     const auto constraint = properties::Constraint::try_parse(content.constraints);
-    const auto other = properties::Constraint::try_parse(previous.content.constraints);
+    const auto other = properties::Constraint::try_parse(previous.content->constraints);
     if (!constraint)
         return Failure(
             400, "Can't match Proposal [" + next_id + "] with previous Proposal [" + id +
                      "]. Error: Prepare error: Error parsing " + (side == Side::requestor ? "Demand" : "Offer") +
                      " constraints: Parsing error: Alternative");
     const properties::Side ours = {content.properties, *constraint};
-    const properties::Side theirs = {previous.content.properties, other ? *other : *constraint};
+    const properties::Side theirs = {previous.content->properties, other ? *other : *constraint};
     const auto matched = side == Side::requestor ? properties::match(ours, theirs) : properties::match(theirs, ours);
     if (!other || !matched)
         return Failure(

@@ -113,16 +113,16 @@ http::Response termination(const Call& call)
 http::Response get(const Call& call)
 {
     const auto& id = agreement_id(call, 0);
-    const auto agreement = unwrap(call.host.world().market().agreement(call.node, id, call.host.now()));
+    const auto& agreement = unwrap(call.host.world().market().agreement(call.node, id, call.host.now()));
     Json demand;
-    demand["properties"] = properties_to_json(agreement.demand.properties);
-    demand["constraints"] = agreement.demand.constraints;
+    demand["properties"] = properties_to_json(agreement.demand->properties);
+    demand["constraints"] = agreement.demand->constraints;
     demand["demandId"] = agreement.demand_id;
     demand["requestorId"] = agreement.requestor;
     demand["timestamp"] = date(agreement.created);
     Json offer;
-    offer["properties"] = properties_to_json(agreement.offer.properties);
-    offer["constraints"] = agreement.offer.constraints;
+    offer["properties"] = properties_to_json(agreement.offer->properties);
+    offer["constraints"] = agreement.offer->constraints;
     offer["offerId"] = agreement.offer_id;
     offer["providerId"] = agreement.provider;
     offer["timestamp"] = date(agreement.created);

@@ -34,7 +34,7 @@ Json content_to_json(const Content& content)
 
 Json proposal_to_json(const ProposalView& proposal)
 {
-    auto json = content_to_json(proposal.content);
+    auto json = content_to_json(*proposal.content);
     json["proposalId"] = proposal.id;
     json["issuerId"] = proposal.issuer;
     json["state"] = to_string(proposal.state);
@@ -54,7 +54,7 @@ http::Response list(const Call& call)
 {
     Json body = Json::array();
     for (const auto& demand : call.host.world().market().subscriptions(Side::requestor, call.node, call.host.now())) {
-        auto json = content_to_json(demand.content);
+        auto json = content_to_json(*demand.content);
         json["demandId"] = demand.id;
         json["requestorId"] = demand.node;
         json["timestamp"] = date(demand.created);

@@ -55,10 +55,10 @@ Result<Billing> World::billing(const std::string& provider, const std::string& a
     billing.requestor = found->requestor;
     billing.provider = provider;
     billing.platform =
-        found->demand.properties.get_string("golem.com.payment.chosen-platform").value_or("erc20-holesky-tglm");
+        found->demand->properties.get_string("golem.com.payment.chosen-platform").value_or("erc20-holesky-tglm");
     const auto address = "golem.com.payment.platform." + billing.platform + ".address";
-    billing.payer_address = found->demand.properties.get_string(address).value_or(found->requestor);
-    billing.payee_address = found->offer.properties.get_string(address).value_or(provider);
+    billing.payer_address = found->demand->properties.get_string(address).value_or(found->requestor);
+    billing.payee_address = found->offer->properties.get_string(address).value_or(provider);
     billing.requestor_session = found->requestor_session;
     billing.provider_session = found->provider_session;
     return billing;

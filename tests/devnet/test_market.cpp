@@ -176,3 +176,35 @@ TEST_CASE("events of agreements never share a time stamp, and sessions are each 
     CHECK(met.market.agreement_events(requestor, Timestamp(), "theirs", 20).empty());
     CHECK(met.market.agreement_events(provider_node, Timestamp(), "theirs", 1).size() == 1);
 }
+
+TEST_CASE("proposals and agreements share what was published")
+{
+    Met met;
+    const auto& offer = met.market.all_subscriptions().at(met.offer);
+    for (const auto& [hash, proposal] : met.market.all_proposals())
+        CHECK(proposal.content == offer.content);
+    const auto id = met.agreement(met.now + 1h);
+    const auto& agreement = met.market.all_agreements().at(id);
+    CHECK(agreement.offer.use_count() > 1);
+    CHECK(agreement.demand.use_count() > 1);
+    // Asked for, not copied.
+    CHECK(&*met.market.agreement(requestor, id, met.now) == &agreement);
+}
+
+TEST_CASE("what was withdrawn or has expired meets nobody, and is told to be over still")
+{
+    Met met;
+    const auto fleeting = met.market.publish(Side::requestor, requestor, test::some_demand(), met.now);
+    REQUIRE(met.market.withdraw(Side::requestor, requestor, fleeting, met.now));
+    const auto before = met.market.all_proposals().size();
+    met.market.publish(Side::provider, "0xq", test::some_offer(), met.now);
+    CHECK(met.market.all_proposals().size() == before + 1);
+    CHECK(met.market.waiting(Side::requestor, requestor, fleeting, met.now).failure().status() == 404);
+    met.now += 2h;
+    met.market.publish(Side::provider, "0xs", test::some_offer(), met.now);
+    CHECK(met.market.all_proposals().size() == before + 1);
+    CHECK(met.market.subscriptions(Side::requestor, requestor, met.now).empty());
+    CHECK(
+        met.market.waiting(Side::requestor, requestor, met.demand, met.now).failure().text().find("expired") !=
+        std::string::npos);
+}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -60,6 +61,24 @@ public:
 
 private:
     std::variant<T, Failure> content_;
+};
+
+/// A value that stays where it is, or why there is none.
+template <typename T>
+class Result<T&> {
+public:
+    Result(T& value) : value_(&value) {}
+    Result(Failure failure) : failure_(std::move(failure)) {}
+
+    explicit operator bool() const noexcept { return value_ != nullptr; }
+    T& value() const noexcept { return *value_; }
+    const Failure& failure() const { return failure_.value(); }
+    T& operator*() const noexcept { return *value_; }
+    T* operator->() const noexcept { return value_; }
+
+private:
+    T* value_ = nullptr;
+    std::optional<Failure> failure_;
 };
 
 /// Success without a value.

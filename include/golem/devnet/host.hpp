@@ -8,6 +8,7 @@
 #include <golem/devnet/world.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,8 @@ private:
     Transcript transcript_;
     std::map<std::string, std::vector<Event*>> waiters_;
     Event deadline_changed_;
+    // What run() waits for.
+    std::optional<Timestamp> deadline_;
     bool closed_ = false;
 };
 

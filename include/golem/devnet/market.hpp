@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +21,9 @@ namespace golem::devnet {
 
 using provider::Content;
 using provider::Reason;
+
+/// A proposal repeats what was published, and an agreement what was proposed: they share it.
+using SharedContent = std::shared_ptr<const Content>;
 
 /// The two sides of the market; each sees the same proposals and agreements under ids of its own.
 enum class Side { requestor, provider };
@@ -36,7 +40,7 @@ struct Subscription {
     std::string id;
     Side side = Side::requestor;
     std::string node;
-    Content content;
+    SharedContent content;
     /// Nothing if it does not parse: then it never matches.
     std::optional<properties::Constraint> constraint;
     Timestamp created{};
@@ -62,7 +66,7 @@ struct ProposalRecord {
     Side issuer = Side::provider;
     /// Hash of the proposal it answers.
     std::string previous;
-    Content content;
+    SharedContent content;
     ProposalState state = ProposalState::initial;
     Timestamp created{};
     bool countered = false;
@@ -74,7 +78,7 @@ struct ProposalView {
     std::string id;
     std::string issuer;
     std::optional<std::string> previous;
-    Content content;
+    SharedContent content;
     ProposalState state = ProposalState::initial;
     Timestamp created{};
 };
@@ -85,8 +89,8 @@ struct AgreementRecord {
     std::string offer_id;
     std::string requestor;
     std::string provider;
-    Content demand;
-    Content offer;
+    SharedContent demand;
+    SharedContent offer;
     AgreementState state = AgreementState::proposal;
     Timestamp created{};
     Timestamp valid_to{};
@@ -159,8 +163,8 @@ public:
     Result<Done> terminate(
         Side side, const std::string& node, const std::string& id, const std::optional<Reason>& reason, Timestamp now);
 
-    /// With the node's own session and only if it may know the agreement.
-    Result<AgreementRecord> agreement(const std::string& node, const std::string& id, Timestamp now);
+    /// Only if the node may know the agreement. The market keeps it for ever.
+    Result<const AgreementRecord&> agreement(const std::string& node, const std::string& id, Timestamp now);
     std::vector<AgreementRecord> agreements(const std::string& node, const AgreementQuery& query, Timestamp now);
     Result<AgreementLogEntry> termination(const std::string& node, const std::string& id, Timestamp now);
     std::vector<AgreementLogEntry> agreement_events(
@@ -178,6 +182,7 @@ private:
     const ProposalRecord* find_proposal(Side side, const std::string& subscription, const std::string& id) const;
     std::optional<Failure> problem_of(const std::string& subscription, bool is_own, Timestamp now) const;
     bool is_active(const Subscription& subscription, Timestamp now) const;
+    void forget_inactive(Timestamp now);
     void introduce(const Subscription& demand, const Subscription& offer, Timestamp now);
     void queue(const std::string& subscription, QueuedEvent event, Timestamp now);
     AgreementRecord* find_agreement(const std::string& id);
@@ -189,7 +194,7 @@ private:
     Random random_;
     Stamps stamps_;
     std::map<std::string, Subscription> subscriptions_;
-    // Publication order, so that nothing depends on random ids.
+    // In publication order, so that nothing depends on random ids: those that may still meet another one.
     std::vector<std::string> demands_;
     std::vector<std::string> offers_;
     std::map<std::string, std::deque<QueuedEvent>> queues_;
