@@ -5,8 +5,9 @@ die() {
     exit 1
 }
 
+# Of any architecture: dpkg-query tells one line for each.
 is_installed() {
-    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+    dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }
 
 as_root() {
@@ -21,7 +22,7 @@ as_root() {
 boost_package() {
     local package version candidate
     for package in $(dpkg-query -W -f='${Package}\n' 'libboost*-dev' 2>/dev/null | grep -E '^libboost(1\.[0-9]+)?-dev$'); do
-        version=$(dpkg-query -W -f='${Version}' "$package")
+        version=$(dpkg-query -W -f='${Version}\n' "$package" | head -n 1)
         if is_installed "$package" && dpkg --compare-versions "$version" ge 1.81; then
             return
         fi
@@ -37,7 +38,7 @@ boost_package() {
 
 # Installs those of the packages that are missing. Says nothing and asks nobody when all are there.
 install_packages() {
-    local package missing=() log simulation removed
+    local package missing=() output simulation removed
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         printf 'Not a Debian system: install the equivalents of these yourself: %s, Boost 1.81 or newer\n' "$*" >&2
         return
@@ -51,9 +52,8 @@ install_packages() {
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
         die "packages are missing, and installing them takes root or sudo: ${missing[*]} $(boost_package)"
     fi
-    log=$(mktemp)
-    if ! as_root apt-get update -qq >"$log" 2>&1; then
-        cat "$log" >&2
+    if ! output=$(as_root apt-get update -qq 2>&1); then
+        printf '%s\n' "$output" >&2
         die "apt-get update failed"
     fi
     # Only now it is known which Boost there is to have.
@@ -69,11 +69,10 @@ install_packages() {
             "Nothing was changed. If you can do without it: apt-get remove $removed"
     fi
     printf 'Installing %s\n' "${missing[*]}"
-    if ! as_root apt-get install --no-remove -y --no-install-recommends -qq "${missing[@]}" >"$log" 2>&1; then
-        tail -n 30 "$log" >&2
+    if ! output=$(as_root apt-get install --no-remove -y --no-install-recommends -qq "${missing[@]}" 2>&1); then
+        printf '%s\n' "$output" | tail -n 30 >&2
         die "the packages could not be installed"
     fi
-    rm -f "$log"
 }
 
 # What a preset needs from the distribution.
