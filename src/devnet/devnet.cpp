@@ -27,7 +27,7 @@ struct Devnet::Provider {
 
 Devnet::Devnet(const Executor& executor, TimeSource& time, const DevnetOptions& options, Logger log)
     : executor_(executor), log_(std::move(log)), host_(std::make_unique<Host>(executor, time, options)),
-      face_(std::make_shared<RestFace>(*host_)), stopping_(executor),
+      face_(std::make_shared<RestFace>(*host_, log_)), stopping_(executor),
       tasks_(executor, [this](const std::string& name, std::exception_ptr failure) {
           log_.error(name, " failed: ", describe(failure));
           if (!failure_)

@@ -83,6 +83,17 @@ Task<http::Response> destroy(const Call& call)
     co_return answer(200, nullptr);
 }
 
+constexpr auto exec_service = "Exec";
+constexpr auto results_service = "GetExecBatchResults";
+
+// The unit ended before the daemon heard of it: to the caller it is gone already.
+[[noreturn]] void refuse_ended(const Call& call, const std::string& service)
+{
+    const auto& activities = call.host.world().activities();
+    const auto& id = call.ids.at(0);
+    refuse(activities.no_such_service(unwrap(activities.find(call.node, id)), "exeunit/" + id + "/" + service));
+}
+
 http::Response exec(const Call& call)
 {
     auto& activities = call.host.world().activities();
@@ -99,9 +110,15 @@ http::Response exec(const Call& call)
     } catch (const Error& error) {
         refuse(Failure(400, "Bad request: " + error.their_words()));
     }
-    auto unit = unwrap(activities.reach(call.node, id, "Exec"));
+    auto unit = unwrap(activities.reach(call.node, id, exec_service));
     const auto batch = activities.new_batch();
-    unit->exec(batch, script);
+    try {
+        unit->exec(batch, script);
+    } catch (const Error& error) {
+        if (error.errc() == Errc::activity_lost)
+            refuse_ended(call, exec_service);
+        throw;
+    }
     return answer(200, batch);
 }
 
@@ -141,13 +158,15 @@ Task<http::Response> results(const Call& call)
     if (const auto wanted = call.query.integer("commandIndex"))
         index = static_cast<int>(std::min<long long>(std::max<long long>(*wanted, 0), 1'000'000));
     // Held here: the activity may lose its unit while this waits.
-    const auto unit = unwrap(call.host.world().activities().reach(call.node, id, "GetExecBatchResults"));
+    const auto unit = unwrap(call.host.world().activities().reach(call.node, id, results_service));
     std::optional<std::vector<provider::CommandOutcome>> outcomes;
     try {
         outcomes = co_await unit->results(batch, limit, index);
     } catch (const Error& error) {
         if (error.errc() == Errc::not_found)
             refuse(Failure(404, "Not found: batch_id = " + batch));
+        if (error.errc() == Errc::activity_lost)
+            refuse_ended(call, results_service);
         throw;
     }
     if (!outcomes)

@@ -11,22 +11,6 @@ namespace golem::devnet::detail {
 
 namespace {
 
-Decimal decimal_member(const Call& call, const Json& value)
-{
-    std::optional<Decimal> decimal;
-    if (value.is_string())
-        decimal = Decimal::parse(value.get<std::string>());
-    else if (value.is_number_integer())
-        decimal = Decimal::parse(value.dump());
-    else if (value.is_number())
-        decimal = Decimal::from_number(value.get<double>());
-    if (!decimal)
-        refuse_body(
-            call, "Json deserialize error: invalid digit found in string at line 1 column " +
-                      std::to_string(call.request.body().find(value.dump()) + value.dump().size()));
-    return *decimal;
-}
-
 std::optional<std::string> text_of(const Json& object, const char* name)
 {
     const auto found = object.find(name);
@@ -49,12 +33,12 @@ std::optional<Timestamp> time_of(const Call& call, const Json& object, const cha
 }
 
 // What was asked for, as it was understood: told back in problems.
-Json echo(const Json& body, const Decimal& total, std::optional<Timestamp> timeout)
+Json echo(const Json& body, const Decimal& total, std::optional<Timestamp> timeout, bool make_deposit)
 {
     Json json;
     for (const char* name : {"address", "deposit", "extendTimeout"})
         json[name] = body.contains(name) ? body[name] : Json(nullptr);
-    json["makeDeposit"] = body.value("makeDeposit", false);
+    json["makeDeposit"] = make_deposit;
     json["paymentPlatform"] = nullptr;
     if (body.contains("paymentPlatform"))
         json["paymentPlatform"] = body["paymentPlatform"];
@@ -130,14 +114,15 @@ std::string with_offset(Timestamp when)
 Task<http::Response> create(const Call& call)
 {
     const auto body = body_of(call);
-    const auto total = decimal_member(call, member(call, body, "totalAmount"));
+    const auto total = decimal_from(call, member(call, body, "totalAmount"));
     const auto timeout = time_of(call, body, "timeout");
+    const bool make_deposit = bool_member(call, body, "makeDeposit");
     const auto platform = resolve_platform(platform_wish(call, body));
     Json more;
     if (!platform) {
         Failure failure(400, "Payment platform doesn't parse", BodyKind::problem);
         failure.add("type", "bad-payment-platform").add("parseError", platform.failure().text());
-        more["requestBody"] = echo(body, total, timeout);
+        more["requestBody"] = echo(body, total, timeout, make_deposit);
         more["requestedPaymentPlatform"] = more["requestBody"]["paymentPlatform"];
         co_return problem(failure, more);
     }
@@ -146,7 +131,7 @@ Task<http::Response> create(const Call& call)
     wish.platform = *platform;
     wish.address = in_lower_case(text_of(body, "address").value_or(call.node));
     wish.timeout = timeout;
-    wish.make_deposit = body.value("makeDeposit", false);
+    wish.make_deposit = make_deposit;
     if (body.contains("deposit") && body["deposit"].is_object())
         wish.deposit = body["deposit"].dump();
     const auto& options = call.host.options();
@@ -156,7 +141,7 @@ Task<http::Response> create(const Call& call)
     const auto made = call.host.world().payments().allocate(call.node, wish, call.host.now());
     if (made)
         co_return answer(201, allocation_to_json(*made));
-    more["requestBody"] = echo(body, total, timeout);
+    more["requestBody"] = echo(body, total, timeout, make_deposit);
     if (made.failure().status() == 400 && timeout && *timeout <= call.host.now())
         more["requestedTimeout"] = with_offset(*timeout);
     co_return problem(made.failure(), more);
@@ -184,9 +169,16 @@ http::Response get(const Call& call)
 http::Response amend(const Call& call)
 {
     const auto body = body_of(call);
+    if (!body.is_object())
+        refuse_body(
+            call, "Json deserialize error: " +
+                      (body.is_array() ? "invalid length " + std::to_string(body.size())
+                                       : "invalid type: " + std::string(body.type_name())) +
+                      ", expected struct AllocationUpdate with 3 elements at line 1 column " +
+                      std::to_string(call.request.body().size()));
     AllocationChange change;
     if (body.contains("totalAmount") && !body["totalAmount"].is_null())
-        change.total = decimal_member(call, body["totalAmount"]);
+        change.total = decimal_from(call, body["totalAmount"]);
     change.timeout = time_of(call, body, "timeout");
     change.deposit = body.contains("deposit") && !body["deposit"].is_null();
     const auto changed = call.host.world().payments().amend(call.node, call.ids.at(0), change, call.host.now());

@@ -15,6 +15,8 @@ namespace golem::devnet::detail {
 namespace {
 
 constexpr std::size_t body_limit = 2u << 20;
+// Bodies of less depth are not read twice to learn whether the daemon would.
+constexpr std::size_t surely_readable = 100;
 
 [[noreturn]] void refuse_query(const std::string& complaint)
 {
@@ -93,8 +95,8 @@ void flatten(const Json& json, const std::string& name, properties::PropertySet&
     }
 }
 
-// What the daemon's JSON parser says when `read` complains.
-std::string complaint_of(const std::function<void()>& read)
+// What the daemon's JSON parser says when `read` complains; nothing if it does not.
+std::optional<std::string> complaint_of(const std::function<void()>& read)
 {
     try {
         read();
@@ -102,8 +104,57 @@ std::string complaint_of(const std::function<void()>& read)
         return "Json deserialize error: " + complaint.text + " at line " + std::to_string(complaint.line) + " column " +
                std::to_string(complaint.column);
     }
-    return "Json deserialize error: expected value at line 1 column 1";
+    return std::nullopt;
 }
+
+// Where our reading and the daemon's differ.
+constexpr auto unexplained = "Json deserialize error: expected value at line 1 column 1";
+
+std::optional<std::string> syntax_complaint(const std::string& text)
+{
+    return complaint_of([&text] {
+        provider::SerdeReader reader(text);
+        reader.ignore();
+        reader.end();
+    });
+}
+
+std::size_t depth_of(std::string_view text)
+{
+    std::size_t deepest = 0;
+    std::size_t depth = 0;
+    bool quoted = false;
+    for (std::size_t place = 0; place < text.size(); ++place) {
+        const char c = text[place];
+        if (quoted && c == '\\')
+            ++place;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '[' || c == '{'))
+            deepest = std::max(deepest, ++depth);
+        else if (!quoted && (c == ']' || c == '}') && depth > 0)
+            --depth;
+    }
+    return deepest;
+}
+
+// As serde names what it did not expect.
+std::string described(const Json& value)
+{
+    switch (value.type()) {
+    case Json::value_t::null: return "null";
+    case Json::value_t::boolean: return "boolean `" + value.dump() + "`";
+    case Json::value_t::number_integer:
+    case Json::value_t::number_unsigned: return "integer `" + value.dump() + "`";
+    case Json::value_t::number_float: return "floating point `" + value.dump() + "`";
+    case Json::value_t::string: return "string " + value.dump();
+    case Json::value_t::array: return "sequence";
+    default: return "map";
+    }
+}
+
+// Ids of a path and texts of providers may be no UTF-8.
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 std::string shown(Timestamp when) { return format_timestamp(when); }
 
@@ -245,14 +296,14 @@ Json body_of(const Call& call)
                           " bytes) is larger than allowed (limit: " + std::to_string(body_limit) + " bytes).";
         refuse(call.is_market ? Failure(400, text) : Failure(413, text, BodyKind::text));
     }
+    if (depth_of(call.request.body()) > surely_readable) {
+        if (const auto complaint = syntax_complaint(call.request.body()))
+            refuse_body(call, *complaint);
+    }
     auto json = Json::parse(call.request.body(), nullptr, false);
-    if (!json.is_discarded())
-        return json;
-    refuse_body(call, complaint_of([&call] {
-                    provider::SerdeReader reader(call.request.body());
-                    reader.ignore();
-                    reader.end();
-                }));
+    if (json.is_discarded())
+        refuse_body(call, syntax_complaint(call.request.body()).value_or(unexplained));
+    return json;
 }
 
 const Json& member(const Call& call, const Json& object, const char* name)
@@ -262,12 +313,13 @@ const Json& member(const Call& call, const Json& object, const char* name)
         if (found != object.end())
             return *found;
     }
-    refuse_body(call, complaint_of([&call, name] {
-                    provider::SerdeReader reader(call.request.body());
-                    reader.object(
-                        "a map", [&reader](const std::string&) { reader.ignore(); },
-                        [name] { provider::SerdeReader::complain("missing field `" + std::string(name) + "`"); });
-                }));
+    const auto complaint = complaint_of([&call, name] {
+        provider::SerdeReader reader(call.request.body());
+        reader.object(
+            "a map", [&reader](const std::string&) { reader.ignore(); },
+            [name] { provider::SerdeReader::complain("missing field `" + std::string(name) + "`"); });
+    });
+    refuse_body(call, complaint.value_or(unexplained));
 }
 
 std::string string_member(const Call& call, const Json& object, const char* name)
@@ -278,6 +330,34 @@ std::string string_member(const Call& call, const Json& object, const char* name
             call, "Json deserialize error: invalid type: " + std::string(found.type_name()) +
                       ", expected a string at line 1 column " + std::to_string(call.request.body().size()));
     return found.get<std::string>();
+}
+
+bool bool_member(const Call& call, const Json& object, const char* name)
+{
+    const auto found = object.find(name);
+    if (found == object.end())
+        return false;
+    if (!found->is_boolean())
+        refuse_body(
+            call, "Json deserialize error: invalid type: " + described(*found) +
+                      ", expected a boolean at line 1 column " + std::to_string(call.request.body().size()));
+    return found->get<bool>();
+}
+
+Decimal decimal_from(const Call& call, const Json& value)
+{
+    std::optional<Decimal> decimal;
+    if (value.is_string())
+        decimal = Decimal::parse(value.get<std::string>());
+    else if (value.is_number_integer())
+        decimal = Decimal::parse(value.dump());
+    else if (value.is_number())
+        decimal = Decimal::from_number(value.get<double>());
+    if (!decimal)
+        refuse_body(
+            call, "Json deserialize error: invalid digit found in string at line 1 column " +
+                      std::to_string(call.request.body().find(value.dump()) + value.dump().size()));
+    return *decimal;
 }
 
 std::optional<Reason> reason_of(const Call& call)
@@ -339,10 +419,7 @@ const std::string& agreement_id(const Call& call, std::size_t place)
     return id;
 }
 
-http::Response answer(unsigned status, const Json& body)
-{
-    return http::Response(status, body.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
+http::Response answer(unsigned status, const Json& body) { return http::Response(status, text_of(body)); }
 
 http::Response answer_nothing(unsigned status) { return http::Response(status); }
 
@@ -355,7 +432,7 @@ http::Response answer(const Failure& failure)
     case BodyKind::message: body["message"] = failure.text(); break;
     case BodyKind::typed_message:
         body["message"] = failure.text();
-        return http::Response(failure.status(), body.dump(), "text/plain; charset=utf-8");
+        return http::Response(failure.status(), text_of(body), "text/plain; charset=utf-8");
     case BodyKind::problem: return problem(failure, Json::object());
     }
     return answer(failure.status(), body);
@@ -376,7 +453,7 @@ http::Response problem(const Failure& failure, const Json& more)
     }
     for (const auto& [name, value] : more.items())
         body[name] = value;
-    return http::Response(failure.status(), body.dump(), "application/problem+json");
+    return http::Response(failure.status(), text_of(body), "application/problem+json");
 }
 
 std::string date(Timestamp when) { return shown(when); }

@@ -1,6 +1,7 @@
 // What the routes of the REST face share: the call, its query and body, and the shapes of answers.
 #pragma once
 
+#include <golem/devnet/decimal.hpp>
 #include <golem/devnet/failure.hpp>
 #include <golem/devnet/host.hpp>
 #include <golem/http/message.hpp>
@@ -94,7 +95,7 @@ void add_activity_routes(Routes& routes);
 void add_allocation_routes(Routes& routes);
 void add_document_routes(Routes& routes);
 
-// The JSON body. Refuses other content types, malformed and too large ones, in the daemon's words.
+// The JSON body. Refuses other content types, malformed, too large and too deep ones, in the daemon's words.
 Json body_of(const Call& call);
 // The same for a Reason or `null`.
 std::optional<Reason> reason_of(const Call& call);
@@ -102,6 +103,10 @@ std::optional<Reason> reason_of(const Call& call);
 [[noreturn]] void refuse_body(const Call& call, const std::string& complaint);
 const Json& member(const Call& call, const Json& object, const char* name);
 std::string string_member(const Call& call, const Json& object, const char* name);
+// False if it is missing.
+bool bool_member(const Call& call, const Json& object, const char* name);
+// From a text or a number.
+Decimal decimal_from(const Call& call, const Json& value);
 
 // Ids that do not parse are refused in the form that each route uses.
 const std::string& subscription_id(const Call& call, std::size_t place);

@@ -64,15 +64,10 @@ template <DocumentKind kind>
 http::Response accept(const Call& call)
 {
     const auto body = body_of(call);
-    const auto& total = member(call, body, "totalAmountAccepted");
-    const auto amount = Decimal::parse(total.is_string() ? total.get<std::string>() : total.dump());
-    if (!amount)
-        refuse_body(
-            call, "Json deserialize error: invalid digit found in string at line 1 column " +
-                      std::to_string(call.request.body().find(total.dump()) + total.dump().size()));
+    const auto amount = decimal_from(call, member(call, body, "totalAmountAccepted"));
     const auto allocation = string_member(call, body, "allocationId");
     call.query.seconds("timeout", default_wait);
-    unwrap(call.host.world().payments().accept(call.node, kind, call.ids.at(0), *amount, allocation, call.host.now()));
+    unwrap(call.host.world().payments().accept(call.node, kind, call.ids.at(0), amount, allocation, call.host.now()));
     return answer(200, nullptr);
 }
 

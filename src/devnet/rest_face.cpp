@@ -98,24 +98,20 @@ struct Decision {
 Decision decide(const detail::Routes& routes, Call& call)
 {
     Decision decision;
-    try {
-        decision.response = preflight(call);
-        if (!decision.response && !needs_no_key(call.path))
-            decision.response = authenticate(call);
-        if (decision.response)
-            return decision;
-        if (call.path == "/version/get" && call.request.method() == http::Method::get) {
-            decision.response = version();
-            return decision;
-        }
-        decision.route = routes.find(call);
-        if (!decision.route)
-            decision.response = http::Response(404);
-        else if (decision.route->plain)
-            decision.response = decision.route->plain(call);
-    } catch (const detail::Refused& refused) {
-        decision.response = answer(refused.failure);
+    decision.response = preflight(call);
+    if (!decision.response && !needs_no_key(call.path))
+        decision.response = authenticate(call);
+    if (decision.response)
+        return decision;
+    if (call.path == "/version/get" && call.request.method() == http::Method::get) {
+        decision.response = version();
+        return decision;
     }
+    decision.route = routes.find(call);
+    if (!decision.route)
+        decision.response = http::Response(404);
+    else if (decision.route->plain)
+        decision.response = decision.route->plain(call);
     return decision;
 }
 
@@ -124,14 +120,36 @@ Task<http::Response> carry_out(const detail::Routes& routes, Call& call)
     auto decision = decide(routes, call);
     if (decision.response)
         co_return std::move(*decision.response);
-    std::optional<Failure> failure;
+    auto response = co_await decision.route->waiting(call);
+    co_return response;
+}
+
+// What a route refuses is its answer; what it does not expect must not look like a broken connection.
+http::Response answer_to(const std::exception_ptr& failure, const Call& call, const Logger& log)
+{
+    if (is_cancelled(failure))
+        std::rethrow_exception(failure);
     try {
-        auto response = co_await decision.route->waiting(call);
-        co_return response;
+        std::rethrow_exception(failure);
     } catch (const detail::Refused& refused) {
-        failure = refused.failure;
+        return answer(refused.failure);
+    } catch (...) {
+        const auto text = describe(failure);
+        log.error("the devnet failed at ", http::to_string(call.request.method()), " ", call.path, ": ", text);
+        return answer(Failure(500, "Internal error: " + text));
     }
-    co_return answer(*failure);
+}
+
+Task<http::Response> answer_of(const detail::Routes& routes, Call& call, const Logger& log)
+{
+    std::exception_ptr failure;
+    try {
+        auto response = co_await carry_out(routes, call);
+        co_return response;
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_return answer_to(failure, call, log);
 }
 
 void spoil(const Fault& fault, http::Response& response)
@@ -150,7 +168,8 @@ void spoil(const Fault& fault, http::Response& response)
 
 } // namespace
 
-RestFace::RestFace(Host& host) : host_(host), routes_(std::make_unique<detail::Routes>()), idle_(host.executor())
+RestFace::RestFace(Host& host, Logger log)
+    : host_(host), log_(std::move(log)), routes_(std::make_unique<detail::Routes>()), idle_(host.executor())
 {
     idle_.set();
     routes_->add(http::Method::get, "/me", me);
@@ -214,7 +233,7 @@ Task<http::Response> RestFace::handle(const http::Request& request)
         co_return finished(std::move(instead));
     }
 
-    auto response = co_await carry_out(*routes_, call);
+    auto response = co_await answer_of(*routes_, call, log_);
     host_.settle();
     host_.note(
         call.node.empty() ? "nobody" : call.node,

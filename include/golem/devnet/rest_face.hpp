@@ -1,6 +1,7 @@
 #pragma once
 
 #include <golem/core/event.hpp>
+#include <golem/core/log.hpp>
 #include <golem/devnet/faults.hpp>
 #include <golem/devnet/host.hpp>
 #include <golem/http/transport.hpp>
@@ -16,10 +17,18 @@ class Routes;
 
 /// The REST API of the daemon, as its requestors see it: to be put behind an http::Server or an in-process transport.
 /// One executor, the host's.
+///
+/// It answers as daemon 0.17.6 does, but does not have all of it. Not served, so 404 with an empty body: virtual
+/// private networks (`/net-api`), files of the requestor over the service bus (`/gsb-api`, `/_gsb`), scans of offers
+/// (`scan`), the proxy to a machine's web server (`proxy-http`), payments and what they were for (`payments`,
+/// `payments/{id}`, `…/payments` of invoices, `orders` and `expenditures` of allocations), the identity API beyond
+/// `/me`, the provider's side of every API, metrics, and the dashboard. Results of a batch come by polls alone: an
+/// `Accept: text/event-stream` is answered with JSON.
 class RestFace final : public http::Handler {
 public:
     /// `host` must outlive the face.
-    explicit RestFace(Host& host);
+    /// What goes wrong inside is logged, and answered with 500.
+    explicit RestFace(Host& host, Logger log = Logger());
     ~RestFace() override;
 
     /// A poll that is cancelled has taken no event.
@@ -35,6 +44,7 @@ private:
     class Active;
 
     Host& host_;
+    Logger log_;
     Faults faults_;
     std::unique_ptr<detail::Routes> routes_;
     std::size_t active_ = 0;
