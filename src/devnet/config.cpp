@@ -147,4 +147,21 @@ std::vector<Options> read_providers(std::string_view json_text, const Options& d
     return providers;
 }
 
+std::string subnet_of(const std::vector<Options>& providers, const std::string& otherwise)
+{
+    return providers.empty() ? otherwise : providers.front().subnet;
+}
+
+std::string quoted_for_shell(std::string_view text)
+{
+    std::string word = "'";
+    for (const char c : text) {
+        if (c == '\'')
+            word += "'\\''";
+        else
+            word += c;
+    }
+    return word + "'";
+}
+
 } // namespace golem::devnet

@@ -16,4 +16,10 @@ namespace golem::devnet {
 std::vector<provider::ProviderOptions>
 read_providers(std::string_view json_text, const provider::ProviderOptions& defaults);
 
+/// The subnet in which a requestor finds the providers: that of the first one; `otherwise` if there is none.
+std::string subnet_of(const std::vector<provider::ProviderOptions>& providers, const std::string& otherwise);
+
+/// As one word of a shell, whatever it holds.
+std::string quoted_for_shell(std::string_view text);
+
 } // namespace golem::devnet

@@ -4,6 +4,8 @@
 #include <golem/core/error.hpp>
 #include <golem/core/real_time.hpp>
 #include <golem/core/task_group.hpp>
+#include <golem/devnet/platform.hpp>
+#include <golem/http/in_process.hpp>
 #include <golem/provider/process_runtime.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -34,7 +36,8 @@ public:
         thread_ = std::thread([this] { context_.run(); });
     }
 
-    // Never on its own thread: the daemon values and transports that hold it belong to its users.
+    // Never on its own thread: daemon values and transports belong to its users, and a request holds it on its sender's
+    // side until after it has ended here.
     ~Embedded()
     {
         boost::asio::post(context_, [this] { devnet_.stop(); });
@@ -46,6 +49,8 @@ public:
 
     Devnet& devnet() noexcept { return devnet_; }
 
+    Executor executor() noexcept { return context_.get_executor(); }
+
 private:
     RealTime time_;
     boost::asio::io_context context_{1};
@@ -56,38 +61,31 @@ private:
     std::thread thread_;
 };
 
-// Holds both until the request has ended, even if its transport is gone by then.
-Task<http::Response> send_keeping(
-    [[maybe_unused]] std::shared_ptr<Embedded> embedded, std::shared_ptr<http::Transport> inner,
-    const http::Request& request)
-{
-    auto response = co_await inner->send(request);
-    co_return response;
-}
-
-// Keeps the devnet as long as somebody can send requests to it.
-class KeepingTransport final : public http::Transport {
+// Keeps the devnet as long as somebody can send requests to it, or waits for the end of one: a request under way holds
+// its handler, also when its transport is gone.
+class KeepingHandler final : public http::Handler {
 public:
-    KeepingTransport(std::shared_ptr<Embedded> embedded, std::shared_ptr<http::Transport> inner)
-        : embedded_(std::move(embedded)), inner_(std::move(inner))
+    explicit KeepingHandler(std::shared_ptr<Embedded> embedded) : embedded_(std::move(embedded)) {}
+
+    Task<http::Response> handle(const http::Request& request) override
     {
+        return embedded_->devnet().rest_face()->handle(request);
     }
-
-    Task<http::Response> send(const http::Request& request) override
-    {
-        return send_keeping(embedded_, inner_, request);
-    }
-
-    void close() noexcept override { inner_->close(); }
-
-    const std::string& origin() const noexcept override { return inner_->origin(); }
 
 private:
     std::shared_ptr<Embedded> embedded_;
-    std::shared_ptr<http::Transport> inner_;
 };
 
 } // namespace
+
+provider::ProviderOptions local_provider()
+{
+    provider::ProviderOptions options;
+    if (const char* subnet = std::getenv("YAGNA_SUBNET"); subnet && *subnet)
+        options.subnet = subnet;
+    options.platforms = known_platforms();
+    return options;
+}
 
 Daemon daemon_or_devnet(const EmbeddedOptions& options)
 {
@@ -106,9 +104,12 @@ Daemon daemon_or_devnet(const EmbeddedOptions& options)
             "on this machine\n",
             options.providers, options.providers == 1 ? "" : "s");
     const auto inner = embedded->devnet().daemon();
-    return Daemon(inner.url(), inner.app_key(), [embedded, inner](const Executor& executor, TimeSource& time) {
-        return std::make_shared<KeepingTransport>(embedded, inner.make_transport(executor, time));
-    });
+    const auto handler = std::make_shared<KeepingHandler>(embedded);
+    const auto url = inner.url();
+    return Daemon(
+        url, inner.app_key(), [handler, executor = embedded->executor(), url](const Executor&, TimeSource& time) {
+            return http::make_in_process_transport(executor, time, handler, url);
+        });
 }
 
 } // namespace golem::devnet

@@ -10,12 +10,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 namespace {
@@ -28,9 +32,15 @@ struct Arguments {
     std::vector<std::string> names;
     int providers = 2;
     std::string config;
-    provider::ProviderOptions provider;
+    provider::ProviderOptions provider = devnet::local_provider();
     devnet::DevnetOptions devnet;
     double latency = 0;
+    bool realistic = false;
+    std::optional<double> negotiation_latency;
+    std::optional<double> activity_latency;
+    std::optional<double> command_latency;
+    std::optional<double> settle_delay;
+    std::optional<double> payment_poll_step;
     std::string funds = "1000";
     bool verbose = false;
 };
@@ -40,15 +50,16 @@ void define(CLI::App& app, Arguments& arguments)
     app.add_option("--port", arguments.port, "Port on 127.0.0.1; 0 lets the system choose")->capture_default_str();
     app.add_option("--app-key", arguments.app_key, "The key that requestors send; any text")
         ->envname("YAGNA_AUTOCONF_APPKEY");
-    app.add_option("--provider", arguments.names, "Name of a provider; may be repeated");
-    app.add_option("--providers", arguments.providers, "How many providers, if no names are given")
-        ->check(CLI::Range(0, 1000))
-        ->capture_default_str();
+    auto* names = app.add_option("--provider", arguments.names, "Name of a provider; may be repeated");
+    auto* count = app.add_option("--providers", arguments.providers, "How many providers, if no names are given")
+                      ->check(CLI::Range(0, 1000))
+                      ->capture_default_str();
     app.add_option(
            "--config", arguments.config, "File with providers: {\"providers\": [{\"name\": …, \"cpu_price\": …}]}")
-        ->check(CLI::ExistingFile);
-    app.add_option("--subnet", arguments.provider.subnet, "Subnet of the providers")
-        ->envname("YAGNA_SUBNET")
+        ->check(CLI::ExistingFile)
+        ->excludes(names)
+        ->excludes(count);
+    app.add_option("--subnet", arguments.provider.subnet, "Subnet of the providers (YAGNA_SUBNET if that is set)")
         ->capture_default_str();
     app.add_option("--price-cpu", arguments.provider.cpu_price, "GLM for a second of a processor")
         ->check(CLI::NonNegativeNumber);
@@ -60,6 +71,18 @@ void define(CLI::App& app, Arguments& arguments)
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("--latency", arguments.latency, "Seconds added to every answer")->check(CLI::Range(0.0, 60.0));
+    const CLI::Range delay(0.0, 86400.0);
+    app.add_flag(
+        "--realistic", arguments.realistic,
+        "As slow as on the public network: activities are up after 0.75 s, payment polls look once a second");
+    app.add_option("--negotiation-latency", arguments.negotiation_latency, "Seconds until a provider answers")
+        ->check(delay);
+    app.add_option("--activity-latency", arguments.activity_latency, "Seconds until an activity is up")->check(delay);
+    app.add_option("--command-latency", arguments.command_latency, "Seconds that each command takes longer")
+        ->check(delay);
+    app.add_option("--settle-delay", arguments.settle_delay, "Seconds from acceptance to settlement")->check(delay);
+    app.add_option("--payment-poll-step", arguments.payment_poll_step, "Seconds between looks of a payment poll")
+        ->check(delay);
     app.add_option("--funds", arguments.funds, "GLM that the requestor has on each platform")->capture_default_str();
     app.add_option("--seed", arguments.devnet.seed, "Ids and the order of proposals follow from it")
         ->capture_default_str();
@@ -68,6 +91,28 @@ void define(CLI::App& app, Arguments& arguments)
     app.add_option("--wording", arguments.devnet.wording, "Error texts as on a hybrid net (default) or a central one")
         ->transform(CLI::CheckedTransformer(wordings));
     app.add_flag("--verbose", arguments.verbose, "Log what happens");
+}
+
+Duration seconds(double count) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(count)); }
+
+// What is told one by one wins over the preset.
+void set_latencies(Arguments& arguments)
+{
+    arguments.devnet.latency = seconds(arguments.latency);
+    if (arguments.realistic) {
+        arguments.provider.activity_latency = seconds(0.75);
+        arguments.devnet.payment_poll_step = seconds(1);
+    }
+    const auto set = [](Duration& option, const std::optional<double>& told) {
+        if (told)
+            option = seconds(*told);
+    };
+    set(arguments.provider.negotiation_latency, arguments.negotiation_latency);
+    set(arguments.provider.activity_latency, arguments.activity_latency);
+    set(arguments.provider.command_latency, arguments.command_latency);
+    set(arguments.devnet.payment_poll_step, arguments.payment_poll_step);
+    if (arguments.settle_delay)
+        arguments.devnet.payments.settle_after = seconds(*arguments.settle_delay);
 }
 
 std::vector<provider::ProviderOptions> providers_of(const Arguments& arguments)
@@ -90,22 +135,40 @@ std::vector<provider::ProviderOptions> providers_of(const Arguments& arguments)
     return providers;
 }
 
-Task<> wait_for_signal(boost::asio::signal_set& signals, devnet::Devnet& net, http::Server& server)
+// The first asks for the end, the second takes it.
+Task<> wait_for_signals(boost::asio::signal_set& signals, devnet::Devnet& net, http::Server& server)
 {
-    auto wait = signals.async_wait(boost::asio::use_awaitable);
-    co_await std::move(wait);
-    net.stop();
-    server.close();
+    for (bool asked = false;; asked = true) {
+        auto [error, number] = co_await signals.async_wait(boost::asio::as_tuple(boost::asio::deferred));
+        if (error)
+            co_return;
+        if (asked) {
+            std::fprintf(stderr, "golem-devnet: cut short; commands may be left running\n");
+            std::fflush(nullptr);
+            std::_Exit(128 + number);
+        }
+        net.stop();
+        server.close();
+    }
 }
 
-void announce(const Arguments& arguments, const http::Server& server, std::size_t providers)
+Task<> run_net(devnet::Devnet& net, boost::asio::signal_set& signals)
 {
+    co_await net.run();
+    signals.cancel();
+}
+
+void announce(
+    const Arguments& arguments, const http::Server& server, const std::vector<provider::ProviderOptions>& providers)
+{
+    const auto key = devnet::quoted_for_shell(arguments.app_key);
+    const auto subnet = devnet::quoted_for_shell(devnet::subnet_of(providers, arguments.provider.subnet));
     std::printf("export YAGNA_API_URL=http://127.0.0.1:%u\n", static_cast<unsigned>(server.port()));
-    std::printf("export YAGNA_APPKEY=%s\n", arguments.app_key.c_str());
-    std::printf("export YAGNA_SUBNET=%s\n", arguments.provider.subnet.c_str());
+    std::printf("export YAGNA_APPKEY=%s\n", key.c_str());
+    std::printf("export YAGNA_SUBNET=%s\n", subnet.c_str());
     std::printf(
-        "# %zu provider%s; commands are executed as the current user on this machine, without isolation\n", providers,
-        providers == 1 ? "" : "s");
+        "# %zu provider%s; commands are executed as the current user on this machine, without isolation\n",
+        providers.size(), providers.size() == 1 ? "" : "s");
     std::fflush(stdout);
 }
 
@@ -119,7 +182,7 @@ int serve(Arguments& arguments)
             "on this machine");
     arguments.devnet.app_keys = {arguments.app_key};
     arguments.devnet.payments.funds = Amount::parse(arguments.funds);
-    arguments.devnet.latency = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(arguments.latency));
+    set_latencies(arguments);
     LogOptions log_options;
     log_options.level = arguments.verbose ? LogLevel::debug : LogLevel::warning;
     log_options.to_stderr = true;
@@ -137,9 +200,15 @@ int serve(Arguments& arguments)
     http::ServerOptions server_options;
     server_options.port = arguments.port;
     http::Server server(executor, time, net.rest_face(), server_options, log);
-    announce(arguments, server, providers.size());
 
+    // Before anybody can know that this runs, and so may end it.
     boost::asio::signal_set signals(context, SIGINT, SIGTERM);
+    signals.add(SIGHUP);
+    signals.add(SIGQUIT);
+    // A reader of our output that leaves is no reason to leave machines behind. A handler, as commands would inherit that
+    // it is ignored.
+    std::signal(SIGPIPE, [](int) {});
+    announce(arguments, server, providers);
     std::exception_ptr failure;
     TaskGroup tasks(executor, [&](const std::string&, std::exception_ptr error) {
         if (!failure)
@@ -149,8 +218,8 @@ int serve(Arguments& arguments)
         server.close();
         signals.cancel();
     });
-    tasks.spawn("signals", [&] { return wait_for_signal(signals, net, server); });
-    tasks.spawn("devnet", [&] { return net.run(); });
+    tasks.spawn("signals", [&] { return wait_for_signals(signals, net, server); });
+    tasks.spawn("devnet", [&] { return run_net(net, signals); });
     tasks.spawn("server", [&] { return server.run(); });
     context.run();
     if (failure)

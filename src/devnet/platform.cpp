@@ -59,6 +59,16 @@ Result<std::string> resolve_platform(const PlatformWish& wish)
     return driver + "-" + network + "-" + token;
 }
 
+std::vector<std::string> known_platforms()
+{
+    std::vector<std::string> platforms;
+    for (const auto network : main_networks)
+        platforms.push_back("erc20-" + std::string(network) + "-glm");
+    for (const auto network : test_networks)
+        platforms.push_back("erc20-" + std::string(network) + "-tglm");
+    return platforms;
+}
+
 PlatformParts parts_of_platform(const std::string& platform)
 {
     const auto first = platform.find('-');

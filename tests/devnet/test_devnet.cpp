@@ -5,6 +5,7 @@
 #include <golem/core/real_time.hpp>
 #include <golem/core/task_group.hpp>
 #include <golem/devnet/devnet.hpp>
+#include <golem/devnet/platform.hpp>
 #include <golem/provider/scripted_runtime.hpp>
 
 #include <tests/support/catch.hpp>
@@ -47,23 +48,24 @@ public:
     }
 
     // A whole life: demand, agreement, activity, one command, the end and the payment. Returns what was printed.
-    Task<std::string> rent()
+    Task<std::string> rent(const std::string& subnet = "public", const std::string& platform = "erc20-hoodi-tglm")
     {
         Json allocation;
         allocation["totalAmount"] = "1";
-        allocation["paymentPlatform"] = "erc20-hoodi-tglm";
+        allocation["paymentPlatform"] = platform;
         const auto reserved = co_await call(Method::post, "/payment-api/v1/allocations", allocation.dump());
         const auto expiration =
             std::chrono::duration_cast<std::chrono::milliseconds>((time_.utc() + 1h).time_since_epoch()).count();
         Json demand;
         demand["properties"]["golem.srv.comp.expiration"] = expiration;
-        demand["properties"]["golem.node.debug.subnet"] = "public";
+        demand["properties"]["golem.node.debug.subnet"] = subnet;
         demand["properties"]["golem.srv.caps.multi-activity"] = true;
-        demand["properties"]["golem.com.payment.chosen-platform"] = "erc20-hoodi-tglm";
+        demand["properties"]["golem.com.payment.chosen-platform"] = platform;
         demand["properties"]["golem.com.payment.debit-notes.accept-timeout?"] = 120;
         demand["properties"]["golem.srv.comp.task_package"] =
             "hash:sha3:22e08b990b6c6685c7e80ecd9a1adb52561a7d9fe9e69b915269da22:http://127.0.0.1/image.gvmi";
-        demand["constraints"] = "(golem.runtime.name=vm)";
+        demand["constraints"] = "(&(golem.runtime.name=vm)(golem.node.debug.subnet=" + subnet +
+                                ")(golem.com.payment.platform." + platform + ".address=*))";
         const auto id = co_await call(Method::post, "/market-api/v1/demands", demand.dump());
         const auto path = "/market-api/v1/demands/" + id.get<std::string>();
         const auto initial = co_await call(Method::get, path + "/events?timeout=20");
@@ -207,6 +209,78 @@ TEST_CASE("an embedded devnet executes commands and ends with its last user")
     ::setenv("YAGNA_APPKEY", "k", 1);
     CHECK(daemon_or_devnet(options).app_key() == "k");
     ::unsetenv("YAGNA_APPKEY");
+}
+
+TEST_CASE("an embedded devnet suits the subnet and the payment network of its environment")
+{
+    ::unsetenv("YAGNA_APPKEY");
+    ::setenv("YAGNA_SUBNET", "mine", 1);
+    EmbeddedOptions options;
+    ::unsetenv("YAGNA_SUBNET");
+    CHECK(EmbeddedOptions().provider.subnet == "public");
+    options.announce = false;
+    options.providers = 1;
+    RealTime time;
+    test::run_real([&]() -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Requestor requestor(daemon_or_devnet(options), executor, time);
+        const std::string subnet = "mine";
+        const std::string platform = "erc20-amoy-tglm";
+        const auto output = co_await requestor.rent(subnet, platform);
+        CHECK(output == "hello\n");
+    });
+}
+
+TEST_CASE("an embedded devnet outlives a transport with a request under way")
+{
+    ::unsetenv("YAGNA_APPKEY");
+    EmbeddedOptions options;
+    options.announce = false;
+    RealTime time;
+    for (int order = 0; order < 3; ++order) {
+        test::run_real([&]() -> Task<> {
+            const auto executor = co_await boost::asio::this_coro::executor;
+            auto transport = daemon_or_devnet(options).make_transport(executor, time);
+            http::Request poll(Method::get, "/payment-api/v1/invoiceEvents?timeout=60");
+            poll.headers().set("Authorization", "Bearer devnet");
+            TaskGroup group(executor, [](const std::string&, std::exception_ptr) {});
+            // The task holds no transport; only what the request itself holds lives on.
+            auto sending = std::make_shared<std::optional<Task<http::Response>>>(transport->send(poll));
+            group.spawn("poll", [sending]() -> Task<> {
+                auto task = std::move(**sending);
+                co_await std::move(task);
+            });
+            co_await time.sleep_for(20ms, "the poll");
+            if (order == 0)
+                group.cancel();
+            transport.reset();
+            if (order == 1)
+                group.cancel();
+            co_await group.join();
+        });
+    }
+}
+
+TEST_CASE("every known platform is one")
+{
+    const auto platforms = known_platforms();
+    CHECK(platforms.size() == 9);
+    for (const auto& platform : platforms) {
+        PlatformWish wish;
+        wish.name = platform;
+        const auto resolved = resolve_platform(wish);
+        REQUIRE(resolved);
+        CHECK(*resolved == platform);
+    }
+}
+
+TEST_CASE("what golem-devnet prints is fit for a shell, and leads to its providers")
+{
+    CHECK(quoted_for_shell("key") == "'key'");
+    CHECK(quoted_for_shell("a b$(c)'d") == "'a b$(c)'\\''d'");
+    CHECK(subnet_of({}, "public") == "public");
+    const auto providers = read_providers(R"({"providers":[{"subnet":"mine"},{}]})", provider::ProviderOptions());
+    CHECK(subnet_of(providers, "public") == "mine");
 }
 
 TEST_CASE("a configuration file is read, and its mistakes are named")

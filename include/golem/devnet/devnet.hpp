@@ -80,12 +80,16 @@ private:
     TaskGroup tasks_;
 };
 
+/// A provider that suits whoever has the same environment: its subnet is YAGNA_SUBNET if that is set, and it can be
+/// paid on every platform, so on that of any YAGNA_PAYMENT_NETWORK.
+provider::ProviderOptions local_provider();
+
 /// What daemon_or_devnet() starts if there is no daemon.
 struct EmbeddedOptions {
     DevnetOptions devnet;
     /// How many providers; their names get a number from the second on.
     int providers = 2;
-    provider::ProviderOptions provider;
+    provider::ProviderOptions provider = local_provider();
     /// Says on the standard error stream which daemon is used.
     bool announce = true;
 };

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace golem::devnet {
 
@@ -27,5 +28,8 @@ struct PlatformParts {
 };
 
 PlatformParts parts_of_platform(const std::string& platform);
+
+/// Every platform that the daemon knows.
+std::vector<std::string> known_platforms();
 
 } // namespace golem::devnet
