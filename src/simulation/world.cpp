@@ -6,6 +6,10 @@ namespace golem::simulation {
 
 namespace {
 
+// What a run may take to end once it was asked to: closing bounds itself to minutes, and a defect must not spin.
+constexpr std::size_t last_turns = 5'000'000;
+constexpr Duration last_time = std::chrono::hours(1);
+
 devnet::DevnetOptions with_seed(devnet::DevnetOptions options, std::uint64_t seed)
 {
     options.seed = seed;
@@ -16,24 +20,55 @@ devnet::DevnetOptions with_seed(devnet::DevnetOptions options, std::uint64_t see
 } // namespace
 
 World::World(WorldOptions options)
-    : options_(std::move(options)),
-      devnet_(std::make_unique<devnet::Devnet>(context_.get_executor(), time_, with_seed(options_.devnet, options_.seed)))
+    : options_(std::move(options)), devnet_(std::make_unique<devnet::Devnet>(
+                                        context_.get_executor(), time_, with_seed(options_.devnet, options_.seed)))
 {
     tasks_.spawn("devnet", [this] { return devnet_->run(); });
 }
 
 World::~World()
 {
-    // Everything ends before what it refers to goes, also after a failed run.
-    if (app_)
-        app_->cancel();
+    // Everything ends before what it refers to goes.
+    end_life();
     tasks_.cancel();
+    drive([this] { return tasks_.size() == 0; });
     context_.restart();
-    while (context_.poll() > 0 || time_.advance_to_next())
-        context_.restart();
+    context_.poll();
+}
+
+// In the order of a program that is interrupted: the app, then the manager with a daemon that still answers. Feeds of a
+// manager that nobody closed would ask for ever.
+void World::end_life()
+{
+    if (!manager_)
+        return;
+    app_->cancel();
+    if (!drive([this] { return over_; })) {
+        manager_->insist();
+        drive([this] { return over_; });
+    }
+    life_.cancel();
+    drive([this] { return life_.size() == 0; });
     manager_.reset();
     context_.restart();
     context_.poll();
+}
+
+// Bounded, and silent at its bounds.
+bool World::drive(const std::function<bool()>& done)
+{
+    const auto end = time_.elapsed() + last_time;
+    for (std::size_t turns = 0; !done();) {
+        if (context_.stopped())
+            context_.restart();
+        if (context_.poll_one() > 0) {
+            if (++turns > last_turns)
+                return false;
+        } else if (!time_.advance_to_next() || time_.elapsed() > end) {
+            return false;
+        }
+    }
+    return true;
 }
 
 provider::Agent& World::add_provider(const provider::ProviderOptions& options, provider::ScriptedBehaviour behaviour)
@@ -62,14 +97,18 @@ void World::run_interrupted(std::size_t steps, const std::function<Task<>(Servic
     manager_ = std::make_unique<ServiceManager>(context_.get_executor(), std::move(manager_options));
 
     app_ = std::make_unique<TaskGroup>(context_.get_executor());
-    tasks_.spawn("life", [this, app] { return live(app); });
+    life_.spawn("life", [this, app] { return live(app); });
     const auto end = steps > static_cast<std::size_t>(-1) - steps_ ? static_cast<std::size_t>(-1) : steps_ + steps;
-    run_until([this, end] { return over_ || steps_ >= end; });
-    app_->cancel();
-    run_until([this] { return over_; });
-    manager_.reset();
-    context_.restart();
-    context_.poll();
+    try {
+        run_until([this, end] { return over_ || steps_ >= end; });
+        app_->cancel();
+        run_until([this] { return over_; });
+    } catch (const Stuck&) {
+        // Now, as what the app refers to may be gone when this world is destroyed.
+        end_life();
+        throw;
+    }
+    end_life();
     if (failure_)
         std::rethrow_exception(std::exchange(failure_, nullptr));
 }

@@ -51,11 +51,13 @@ public:
     World& operator=(const World&) = delete;
 
     /// A provider whose machines answer from functions. Its prices, capacity and latencies are in `options`.
-    provider::Agent& add_provider(const provider::ProviderOptions& options,
-                                  provider::ScriptedBehaviour behaviour = provider::ScriptedBehaviour());
+    provider::Agent& add_provider(
+        const provider::ProviderOptions& options,
+        provider::ScriptedBehaviour behaviour = provider::ScriptedBehaviour());
 
     /// Makes the manager, awaits `app` and then close(), and destroys the manager. Rethrows what `app` threw, after
-    /// closing. Throws Stuck at a limit, and when everybody waits for what never comes. Once.
+    /// closing. Throws Stuck at a limit, and when everybody waits for what never comes; `app` is cancelled and the
+    /// manager closed by then, in a bounded number of turns. Once.
     void run(const std::function<Task<>(ServiceManager&)>& app);
 
     /// The same, but after `steps` turns of the executor `app` is cancelled as by Ctrl-C (if it still runs) and the
@@ -82,6 +84,8 @@ public:
 private:
     Task<> live(const std::function<Task<>(ServiceManager&)>& app);
     void run_until(const std::function<bool()>& done);
+    void end_life();
+    bool drive(const std::function<bool()>& done);
     [[noreturn]] void stuck(const std::string& why) const;
 
     WorldOptions options_;
@@ -95,6 +99,7 @@ private:
     std::size_t steps_ = 0;
     bool over_ = false;
     std::unique_ptr<TaskGroup> app_;
+    TaskGroup life_{context_.get_executor()};
     TaskGroup tasks_{context_.get_executor()};
 };
 
