@@ -1,6 +1,7 @@
 #include <golem/market/detail/negotiation.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace golem::detail {
@@ -222,11 +223,11 @@ void Negotiation::assign_drafts(Instant now, Actions& actions)
     }
     if (drafts.empty())
         return;
-    // The best come last, of equal ones the first to have come.
+    // The best come last, of equal ones the first.
     for (auto& [expiration, places] : drafts) {
-        std::reverse(places.begin(), places.end());
-        std::stable_sort(places.begin(), places.end(), [](const Place& left, const Place& right) {
-            return left.talk->score > right.talk->score;
+        std::sort(places.begin(), places.end(), [](const Place& left, const Place& right) {
+            return std::tuple(left.talk->score, left.demand, left.talk->number) >
+                   std::tuple(right.talk->score, right.demand, right.talk->number);
         });
     }
     for (const auto& [number, order] : orders_) {
