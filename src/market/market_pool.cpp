@@ -13,8 +13,6 @@ namespace golem::detail {
 namespace {
 
 constexpr std::size_t most_early_answers = 100;
-/// A thousand waiters are told of each of a thousand refusals: not more often than people can read.
-constexpr Duration between_words = std::chrono::seconds(1);
 
 NegotiationRules rules_of(const MarketOptions& options)
 {
@@ -211,22 +209,6 @@ Instant MarketPool::next_moment() const
 bool MarketPool::is_finished() const
 {
     return waiters_.empty() && tasks_ == 0 && demands_.empty() && negotiation_.is_idle();
-}
-
-void MarketPool::report_if_due()
-{
-    if (waiters_.empty()) {
-        report_at_.reset();
-        return;
-    }
-    const auto now = shared_.time.now();
-    if (!report_at_ || now < *report_at_)
-        return;
-    report_at_ = now + shared_.options.report_after;
-    report_.silences = negotiation_.silences() - earlier_silences_;
-    tell(report_.to_string());
-    if (shared_.reporter)
-        shared_.reporter(report_);
 }
 
 // --- demands ---------------------------------------------------------------------------------------------------------
@@ -517,7 +499,7 @@ void MarketPool::hand_over(OrderNumber order, DemandNumber demand, const Signing
     waiter->done.set();
 }
 
-// --- words -----------------------------------------------------------------------------------------------------------
+// --- failures --------------------------------------------------------------------------------------------------------
 
 bool MarketPool::is_fatal(const std::exception_ptr& failure) const
 {
@@ -547,57 +529,6 @@ bool MarketPool::is_definite(const std::exception_ptr& failure)
         return error.errc() == Errc::invalid_input || error.errc() == Errc::not_found || error.errc() == Errc::refused;
     } catch (...) {
         return false;
-    }
-}
-
-void MarketPool::tell(const std::string& why)
-{
-    const auto now = shared_.time.now();
-    for (const auto& [number, waiter] : waiters_) {
-        const auto due = waiter->told_at ? *waiter->told_at + between_words : now;
-        if (due <= now) {
-            tell(*waiter, why);
-            continue;
-        }
-        waiter->next_words = why;
-        if (!words_at_ || due < *words_at_) {
-            words_at_ = due;
-            changed_.set();
-        }
-    }
-}
-
-void MarketPool::tell(OrderNumber order, const std::string& why)
-{
-    if (const auto found = waiters_.find(order); found != waiters_.end())
-        tell(*found->second, why);
-}
-
-void MarketPool::tell(Waiter& waiter, const std::string& why)
-{
-    waiter.next_words.reset();
-    if (waiter.told == why)
-        return;
-    waiter.told = why;
-    waiter.told_at = shared_.time.now();
-    if (waiter.progress)
-        waiter.progress(waiter.told);
-}
-
-void MarketPool::tell_what_is_due()
-{
-    const auto now = shared_.time.now();
-    if (!words_at_ || now < *words_at_)
-        return;
-    words_at_.reset();
-    for (const auto& [number, waiter] : waiters_) {
-        if (!waiter->next_words)
-            continue;
-        const auto due = *waiter->told_at + between_words;
-        if (due <= now)
-            tell(*waiter, std::string(*waiter->next_words));
-        else if (!words_at_ || due < *words_at_)
-            words_at_ = due;
     }
 }
 
