@@ -27,6 +27,8 @@ inline bool may_succeed_later(const std::exception_ptr& failure)
 {
     try {
         std::rethrow_exception(failure);
+    } catch (const http::TransportError&) {
+        return true; // The connection broke: the daemon may be starting anew, or have heard us.
     } catch (const Error& error) {
         return error.is_transient() || error.errc() == Errc::timed_out || error.errc() == Errc::daemon_failed ||
                error.errc() == Errc::protocol;

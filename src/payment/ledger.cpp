@@ -301,6 +301,14 @@ Task<> Ledger::handle_note(EntryPointer entry, const yagna::DebitNote& note)
 
 Task<> Ledger::handle_invoice(EntryPointer entry, const yagna::Invoice& invoice)
 {
+    if (entry->doubtful) {
+        const bool is_known = co_await resolve_doubt(entry);
+        if (!is_known) {
+            complain(
+                *entry, "invoice", invoice.id, "it is not known whether invoice " + *entry->doubtful + " was accepted");
+            co_return;
+        }
+    }
     if (entry->invoice == InvoiceState::accepted) {
         const std::string problem = "the agreement's invoice was accepted before";
         complain(*entry, "invoice", invoice.id, problem);
@@ -341,6 +349,8 @@ Task<> Ledger::handle_invoice(EntryPointer entry, const yagna::Invoice& invoice)
     reserved_ -= verdict.increase;
     if (failure)
         std::rethrow_exception(failure);
+    if (acceptance == Acceptance::given_up)
+        entry->doubtful = invoice.id;
     if (acceptance != Acceptance::accepted) {
         conclude(*entry, InvoiceState::unpaid, "its invoice " + invoice.id + " could not be accepted");
         co_return;
@@ -350,6 +360,31 @@ Task<> Ledger::handle_invoice(EntryPointer entry, const yagna::Invoice& invoice)
     entry->problem.clear();
     conclude(*entry, InvoiceState::accepted, {});
     log_.info("accepted the invoice of agreement ", entry->id, ": ", invoice.amount.to_string(), " GLM");
+}
+
+/// Two accepted invoices would be paid both. False if the daemon does not tell.
+Task<bool> Ledger::resolve_doubt(EntryPointer entry)
+{
+    yagna::Invoice first;
+    std::exception_ptr failure;
+    try {
+        auto reading = client_.payment().invoice(*entry->doubtful);
+        first = co_await std::move(reading);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure && is_cancelled(failure))
+        std::rethrow_exception(failure);
+    if (failure)
+        co_return false;
+    entry->doubtful.reset();
+    if (is_over(first.status)) {
+        const auto increase = first.amount - entry->account.accepted();
+        accepted_ += increase;
+        entry->accepted += increase;
+        conclude(*entry, InvoiceState::accepted, {});
+    }
+    co_return true;
 }
 
 Task<yagna::DocumentStatus> Ledger::note_status(const yagna::DebitNoteId& id)

@@ -83,6 +83,8 @@ private:
         bool working = false;
         std::optional<Instant> deadline; ///< Of the invoice; set when the agreement has ended.
         InvoiceState invoice = InvoiceState::none;
+        /// Its accept was given up without an answer: it may be accepted.
+        std::optional<yagna::InvoiceId> doubtful;
         Amount accepted;
         std::string problem;
         Event settled;
@@ -112,6 +114,7 @@ private:
     accept(EntryPointer entry, const std::string& what, const Amount& increase, const Send& send, const Read& read);
     Task<> attempt(const Send& send, std::exception_ptr& failure);
     Task<> send_rejection(const yagna::Invoice& invoice, yagna::RejectionReason reason, const std::string& message);
+    Task<bool> resolve_doubt(EntryPointer entry);
     Task<> reject(EntryPointer entry, const yagna::Invoice& invoice, const std::string& message);
     bool is_late(const Entry& entry, int attempts) const;
     void conclude(Entry& entry, InvoiceState state, std::string problem);

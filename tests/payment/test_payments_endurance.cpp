@@ -54,6 +54,42 @@ TEST_CASE("two invoices of one agreement: the time goes on, and one is accepted"
     });
 }
 
+TEST_CASE("no second invoice is accepted beside one whose accept had no answer")
+{
+    in_devnet([](Rig& rig) -> Task<> {
+        Deal deal;
+        co_await rig.deal(deal);
+        co_await rig.pass(60s);
+        auto& faults = rig.face->faults();
+        rig.payments.agreement_ended(deal.agreement.id);
+        co_await rig.send_invoice(deal, Rig::price(50));
+        const auto& first = rig.host.world().payments().all_documents().back().id;
+        const auto path = "/payment-api/v1/invoices/" + first;
+        faults.add(http::Method::post, path + "/accept", devnet::Fault::drop_answer(), 1000);
+        faults.add(http::Method::get, path, devnet::Fault::answer(400, "no"), 1000, 1); // It can be read once.
+        co_await rig.pass(3min);
+        CHECK(rig.was_told("given up"));
+        CHECK(rig.report().spent == Rig::price(50));
+        SECTION("as long as nothing is known of it")
+        {
+            co_await rig.send_invoice(deal, Rig::price(50));
+            co_await rig.pass(10s);
+            CHECK(rig.status(invoice_kind, 1) == received);
+            CHECK(rig.was_told("it is not known whether"));
+        }
+        SECTION("nor when it is known to be accepted")
+        {
+            faults.clear();
+            co_await rig.send_invoice(deal, Rig::price(50));
+            co_await rig.pass(10s);
+            CHECK(rig.status(invoice_kind, 1) == rejected);
+            CHECK(rig.payments.bills().front().invoice_accepted);
+            CHECK(rig.payments.accepted_total() == Rig::price(50));
+        }
+        CHECK(rig.report().spent == Rig::price(50));
+    });
+}
+
 TEST_CASE("the allocation is replaced before its timeout by one over the rest of the budget")
 {
     devnet::DevnetOptions poor;
