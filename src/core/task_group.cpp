@@ -3,10 +3,15 @@
 #include <golem/core/error.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 
+#include <list>
 #include <utility>
 
 namespace golem {
@@ -21,71 +26,151 @@ Task<> at_the_next_turn(const std::function<Task<>()>& make)
     co_await std::move(task);
 }
 
+template <typename Concrete>
+std::optional<bool> runs_here_as(const Executor& executor)
+{
+    const auto* concrete = executor.target<Concrete>();
+    return concrete ? std::optional<bool>(concrete->running_in_this_thread()) : std::nullopt;
+}
+
 } // namespace
 
-TaskGroup::TaskGroup(const Executor& executor, FailureHandler on_failure)
-    : executor_(executor), on_failure_(std::move(on_failure)), idle_(executor)
+std::optional<bool> detail::runs_here(const Executor& executor)
 {
-    idle_.set();
+    namespace asio = boost::asio;
+    if (const auto here = runs_here_as<asio::io_context::executor_type>(executor))
+        return here;
+    if (const auto here = runs_here_as<asio::strand<asio::io_context::executor_type>>(executor))
+        return here;
+    if (const auto here = runs_here_as<asio::strand<asio::any_io_executor>>(executor))
+        return here;
+    if (const auto here = runs_here_as<asio::thread_pool::executor_type>(executor))
+        return here;
+    return runs_here_as<asio::strand<asio::thread_pool::executor_type>>(executor);
+}
+
+struct TaskGroup::Entry {
+    std::string name;
+    std::function<Task<>()> make;
+    boost::asio::cancellation_signal signal;
+};
+
+struct TaskGroup::State {
+    State(const Executor& its_executor, FailureHandler handler)
+        : executor(its_executor), on_failure(std::move(handler)), idle(its_executor)
+    {
+        idle.set();
+    }
+
+    Executor executor;
+    FailureHandler on_failure;
+    std::list<std::shared_ptr<Entry>> tasks;
+    std::exception_ptr first_failure;
+    Event idle;
+    bool cancelled = false;
+};
+
+// A task's place in its group, kept by its completion handler. It is given up when the task has ended, or when a
+// context that is destroyed drops the handler. The group may have gone before.
+class TaskGroup::Ticket {
+public:
+    Ticket(const std::shared_ptr<State>& state, std::shared_ptr<Entry> entry)
+        : state_(state), entry_(std::move(entry)), position_(state->tasks.insert(state->tasks.end(), entry_))
+    {
+    }
+
+    ~Ticket() { leave(); }
+
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+
+    void finish(const std::exception_ptr& failure)
+    {
+        const auto state = state_.lock();
+        // A cancellation that nobody asked for is a failure like any other.
+        if (state && failure && !(state->cancelled && is_cancelled(failure))) {
+            if (state->on_failure)
+                state->on_failure(entry_->name, failure);
+            else if (!state->first_failure)
+                state->first_failure = failure;
+        }
+        leave();
+    }
+
+private:
+    void leave()
+    {
+        // The closure dies last: it may hold the last reference to the group's owner.
+        const auto closure = std::exchange(entry_->make, nullptr);
+        const auto state = std::exchange(state_, std::weak_ptr<State>()).lock();
+        if (!state)
+            return;
+        state->tasks.erase(position_);
+        if (state->tasks.empty())
+            state->idle.set();
+    }
+
+    std::weak_ptr<State> state_;
+    std::shared_ptr<Entry> entry_;
+    std::list<std::shared_ptr<Entry>>::iterator position_;
+};
+
+TaskGroup::TaskGroup(const Executor& executor, FailureHandler on_failure)
+    : state_(std::make_shared<State>(executor, std::move(on_failure)))
+{
 }
 
 TaskGroup::~TaskGroup()
 {
-    if (!tasks_.empty())
-        std::terminate(); // The tasks refer to this group and to its owner.
+    if (state_->tasks.empty())
+        return;
+    if (detail::runs_here(state_->executor).value_or(false))
+        std::terminate(); // The tasks refer to this group's owner and would be resumed.
+    state_->on_failure = nullptr;
 }
 
 void TaskGroup::spawn(std::string name, std::function<Task<>()> make)
 {
-    if (cancelled_)
+    if (state_->cancelled)
         return;
-    const auto entry = tasks_.emplace_back(std::make_shared<Entry>());
-    const auto position = std::prev(tasks_.end());
+    const auto entry = std::make_shared<Entry>();
     entry->name = std::move(name);
     entry->make = std::move(make);
-    idle_.reset();
-    auto finish = [this, position](std::exception_ptr failure) {
-        // A cancellation that nobody asked for is a failure like any other.
-        if (failure && !(cancelled_ && is_cancelled(failure))) {
-            if (on_failure_)
-                on_failure_((*position)->name, failure);
-            else if (!first_failure_)
-                first_failure_ = failure;
-        }
-        // The closure dies last: it may hold the last reference to this group's owner.
-        const auto closure = std::move((*position)->make);
-        tasks_.erase(position);
-        if (tasks_.empty())
-            idle_.set();
-    };
+    const auto ticket = std::make_shared<Ticket>(state_, entry);
+    state_->idle.reset();
+    auto finish = [ticket](const std::exception_ptr& failure) { ticket->finish(failure); };
     boost::asio::co_spawn(
-        executor_, [position] { return at_the_next_turn((*position)->make); },
+        state_->executor, [entry] { return at_the_next_turn(entry->make); },
         boost::asio::bind_cancellation_slot(entry->signal.slot(), std::move(finish)));
 }
 
 void TaskGroup::cancel()
 {
-    cancelled_ = true;
+    const auto state = state_;
+    state->cancelled = true;
     // Emitting may end tasks at once, and off the executor asio posts the emission and keeps a plain pointer to the
     // signal: both must find it alive.
-    std::vector<std::shared_ptr<Entry>> entries(tasks_.begin(), tasks_.end());
+    std::vector<std::shared_ptr<Entry>> entries(state->tasks.begin(), state->tasks.end());
     for (const auto& entry : entries)
         entry->signal.emit(boost::asio::cancellation_type::terminal);
     if (!entries.empty())
-        boost::asio::post(executor_, [entries = std::move(entries)] {});
+        boost::asio::post(state->executor, [entries = std::move(entries)] {});
 }
 
 Task<> TaskGroup::join()
 {
-    co_await idle_.wait();
-    if (first_failure_)
-        std::rethrow_exception(std::exchange(first_failure_, nullptr));
+    const auto state = state_;
+    co_await state->idle.wait();
+    if (state->first_failure)
+        std::rethrow_exception(std::exchange(state->first_failure, nullptr));
 }
+
+std::size_t TaskGroup::size() const noexcept { return state_->tasks.size(); }
 
 std::vector<std::string> TaskGroup::names() const
 {
     std::vector<std::string> names;
-    for (const auto& task : tasks_)
+    for (const auto& task : state_->tasks)
         names.push_back(task->name);
     return names;
 }

@@ -6,8 +6,6 @@
 #include <golem/service/wait.hpp>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -26,8 +24,12 @@ constexpr double hurry = 0.75;
 // What the services may still take once somebody insists, and then each of the other parts.
 constexpr Duration insisted_limit = 8s;
 constexpr Duration hurried = 3s;
+// What was given up gets this once its connections are closed.
+constexpr Duration last_limit = 1s;
 // How long a thread of our own may take to end after close().
 constexpr auto thread_limit = 5s;
+// How many services are remembered before those that nobody keeps are looked for.
+constexpr std::size_t least_entries = 64;
 
 Logger make_log(const ServiceManagerOptions& options)
 {
@@ -43,13 +45,6 @@ Random make_random(const ServiceManagerOptions& options)
     return Random(options.seed ? *options.seed : Random::seed_from_system());
 }
 
-template <typename Concrete>
-std::optional<bool> runs_here(const Executor& executor)
-{
-    const auto* concrete = executor.target<Concrete>();
-    return concrete ? std::optional<bool>(concrete->running_in_this_thread()) : std::nullopt;
-}
-
 } // namespace
 
 Engine::Engine(
@@ -62,25 +57,25 @@ Engine::Engine(
           options_.daemon->make_transport(executor_, time_), options_.daemon->app_key(), time_,
           random_.sub_stream("calls"), log_, options_.calls),
       payments_(
-          executor_, time_, client_, log_.with_tag("payment"), options_.payment, session_,
+          executor_, time_, client_, log_, options_.payment, session_,
           [this](const std::string& problem) { log_.warning("payment: ", problem); }),
-      feed_(executor_, time_, client_, log_.with_tag("agreements"), session_),
+      feed_(executor_, time_, client_, log_, session_),
       market_(
-          executor_, time_, client_, random_.sub_stream("market"), log_.with_tag("market"), options_.market, session_,
-          feed_, [this] { return terms(); }, [this](const MarketReport& found) { report(found); },
+          executor_, time_, client_, random_.sub_stream("market"), log_, options_.market, session_, feed_,
+          [this] { return terms(); }, [this](const MarketReport& found) { report(found); },
           [this](const yagna::Agreement& agreement) {
               payments_.agreement_approved(agreement);
               payments_.agreement_ended(agreement.id);
           }),
       health_(
           executor_, time_, client_, log_.with_tag("health"), options_.health.idle_poll,
-          options_.health.polls_per_minute),
+          options_.health.polls_per_minute, [this](const std::exception_ptr& failure) { manager_failed(failure); }),
       ended_(executor_), insist_(executor_), closed_(executor_), id_random_(random_.sub_stream("service ids")),
-      workers_(
-          executor_,
-          [this](const std::string& name, std::exception_ptr failure) {
-              log_.error(name, " failed: ", describe(failure));
-          }),
+      entries_limit_(least_entries), workers_(
+                                         executor_,
+                                         [this](const std::string& name, std::exception_ptr failure) {
+                                             log_.error(name, " failed: ", describe(failure));
+                                         }),
       closing_(
           executor_,
           [this](const std::string& name, std::exception_ptr failure) {
@@ -88,8 +83,12 @@ Engine::Engine(
               leftovers_.push_back(name + ": " + describe(failure));
               closed_.set();
           }),
+      parts_(
+          executor_,
+          [this](const std::string& name, std::exception_ptr failure) { left_over(name + ": " + describe(failure)); }),
       guests_(std::make_unique<TaskGroup>(executor_))
 {
+    payments_.set_exhausted_handler([this](const std::exception_ptr& failure) { manager_failed(failure); });
     if (own_context_)
         work_.emplace(own_context_->get_executor());
 }
@@ -116,14 +115,21 @@ void Engine::start(
     const std::scoped_lock lock(mutex_);
     if (!accepting_)
         throw Error(Errc::closed, "create service", "the manager is closed");
-    std::erase_if(entries_, [](const Entry& entry) {
-        return entry.wrapper.expired() && is_final(entry.record->report().status);
-    });
+    if (entries_.size() >= entries_limit_) {
+        std::erase_if(entries_, [](const Entry& entry) {
+            return entry.wrapper.expired() && is_final(entry.record->report().status);
+        });
+        entries_limit_ = std::max(least_entries, 2 * entries_.size()); // So that a start costs the same on average.
+    }
     record->attach(worker, wrapper);
+    ++live_;
+    ++waiting_;
     auto& entry = entries_.emplace_back();
     entry.record = record;
     entry.wrapper = wrapper;
     // Under the lock, so that close() sees either no service or one that is on its way.
+    // A worker whose context is destroyed keeps itself, by its record, and so the engine, for ever: requests of it may
+    // be under way on other threads, which must not find it destroyed.
     door_->post(
         [self, worker] { self->workers_.spawn("service " + worker->id(), [worker] { return worker->drive(); }); });
 }
@@ -157,18 +163,7 @@ void Engine::insist()
 
 bool Engine::is_on_own_executor() const
 {
-    namespace asio = boost::asio;
-    if (const auto here = runs_here<asio::io_context::executor_type>(executor_))
-        return *here;
-    if (const auto here = runs_here<asio::strand<asio::io_context::executor_type>>(executor_))
-        return *here;
-    if (const auto here = runs_here<asio::strand<asio::any_io_executor>>(executor_))
-        return *here;
-    if (const auto here = runs_here<asio::thread_pool::executor_type>(executor_))
-        return *here;
-    if (const auto here = runs_here<asio::strand<asio::thread_pool::executor_type>>(executor_))
-        return *here;
-    return false; // Some other executor: the caller has to know.
+    return runs_here(executor_).value_or(false); // Some other executor: the caller has to know.
 }
 
 void Engine::block_on(Task<> task)
@@ -222,7 +217,8 @@ void Engine::release()
     const auto self = shared_from_this();
     if (!own_context_ || on_own_executor) {
         door_->post([self] {
-            if (!self->closed_.is_set()) {
+            const std::scoped_lock lock(self->mutex_);
+            if (std::exchange(self->accepting_, false)) {
                 self->log_.warning("a manager was destroyed that was not closed: await close() first");
                 self->closing_.spawn("close", [self] { return self->close_all(); });
             }
@@ -266,30 +262,34 @@ Task<std::vector<std::string>> Engine::close()
     co_return leftovers_;
 }
 
-void Engine::left_over(std::string what) { leftovers_.push_back(std::move(what)); }
+void Engine::left_over(std::string what)
+{
+    log_.warning("left over: ", what);
+    leftovers_.push_back(std::move(what));
+}
 
 Task<> Engine::close_all()
 {
     const auto start = time_.now();
-    {
-        const std::scoped_lock lock(mutex_);
-        accepting_ = false;
-    }
     co_await end_services(start);
     // The market needs the feed, and may leave a last agreement to be settled.
+    TaskGroup hurry(executor_);
+    hurry.spawn("hurry", [this] { return hurry_market(); });
     auto left = left_of(start);
-    co_await close_part("the market", close_market(left), left + 1s);
+    co_await close_part("the market", &Engine::close_market, left);
+    hurry.cancel();
+    co_await hurry.join();
     left = left_of(start);
-    TaskGroup parts(executor_);
-    parts.spawn("close feed", [this, left] { return close_part("the agreement feed", feed_.close(), left + 1s); });
-    parts.spawn("close payments", [this, left] { return close_part("payments", close_payments(left), left + 1s); });
-    co_await parts.join();
+    TaskGroup both(executor_);
+    both.spawn("close feed", [this, left] { return close_part("the agreement feed", &Engine::close_feed, left); });
+    both.spawn("close payments", [this, left] { return close_part("payments", &Engine::close_payments, left); });
+    co_await both.join();
     co_await health_.close();
     client_.caller().close();
-    for (const auto& line : leftovers_)
-        log_.warning("left over: ", line);
-    if (pending_failure_)
-        call_handler(std::exchange(pending_failure_, nullptr));
+    // What was given up ends soon now that its requests fail; if it does not, it has been listed.
+    auto rest = parts_.join();
+    co_await with_timeout(time_, last_limit, std::move(rest), "parts that were given up");
+    tell_pending_failure();
     closed_.set();
     replace_guests();
 }
@@ -297,7 +297,8 @@ Task<> Engine::close_all()
 // What is left of the time for closing; at least a second, so that each part is asked.
 Duration Engine::left_of(Instant start) const
 {
-    return std::max<Duration>(start + options_.limits.close - time_.now(), 1s);
+    const auto left = std::max<Duration>(start + options_.limits.close - time_.now(), 1s);
+    return insist_.is_set() ? std::min<Duration>(left, hurried) : left;
 }
 
 // Ask, wait, insist, and give up.
@@ -308,40 +309,62 @@ Task<> Engine::end_services(Instant start)
     };
     tell_all(EventKind::stop_asked);
     auto until = limit(patience);
-    while (!workers().empty() && time_.now() < until) {
+    while (live_ > 0 && time_.now() < until && !insist_.is_set()) {
         auto ended = ended_.wait();
         auto insisted = insist_.wait();
         auto over = time_.sleep_until(until, "services that end");
-        const auto first = co_await first_of(std::move(ended), std::move(insisted), std::move(over));
-        if (first == 1)
-            break;
+        co_await first_of(std::move(ended), std::move(insisted), std::move(over));
     }
-    if (workers().empty()) {
+    if (live_ == 0) {
         co_await workers_.join();
         co_return;
     }
     log_.warning("services do not end in time; insisting");
     tell_all(EventKind::insisted);
     until = insist_.is_set() ? time_.now() + insisted_limit : limit(hurry);
-    while (!workers().empty() && time_.now() < until) {
+    bool heard = insist_.is_set();
+    while (live_ > 0 && time_.now() < until) {
         auto ended = ended_.wait();
         auto over = time_.sleep_until(until, "services that end in a hurry");
-        co_await first_of(std::move(ended), std::move(over));
+        if (heard) {
+            co_await first_of(std::move(ended), std::move(over));
+            continue;
+        }
+        auto insisted = insist_.wait();
+        co_await first_of(std::move(ended), std::move(insisted), std::move(over));
+        if (insist_.is_set()) {
+            heard = true;
+            until = std::min(until, time_.now() + insisted_limit);
+        }
     }
     workers_.cancel();
     co_await workers_.join();
 }
 
-Task<> Engine::close_part(std::string name, Task<> closing, Duration limit)
+// A part is bounded by the limit it is given; it is not waited for much longer than that, nor than somebody's patience.
+Task<> Engine::close_part(std::string name, Part part, Duration limit)
 {
+    const auto over = std::make_shared<Event>(executor_);
+    auto self = shared_from_this();
+    parts_.spawn(name, [self, name, part, limit, over] { return self->run_part(name, part, limit, over); });
+    auto ended = over->wait();
+    auto limited = cut_off(limit + 1s);
+    const auto first = co_await first_of(std::move(ended), std::move(limited));
+    if (first == 1)
+        left_over(name + " did not end in time: what it still had to do may not be done");
+}
+
+Task<> Engine::run_part(std::string name, Part part, Duration limit, std::shared_ptr<Event> over)
+{
+    std::exception_ptr failure;
     try {
-        auto limited = cut_off(limit);
-        const auto first = co_await first_of(std::move(closing), std::move(limited));
-        if (first == 1)
-            leftovers_.push_back(name + " did not end in time");
-    } catch (const std::exception& error) {
-        leftovers_.push_back(name + ": " + error.what());
+        co_await (this->*part)(limit);
+    } catch (...) {
+        failure = std::current_exception();
     }
+    if (failure)
+        left_over(name + ": " + describe(failure));
+    over->set();
 }
 
 Task<> Engine::cut_off(Duration limit)
@@ -349,19 +372,45 @@ Task<> Engine::cut_off(Duration limit)
     auto insisted = insist_.wait();
     const auto in_a_hurry = co_await with_timeout(time_, limit, std::move(insisted), "limit of closing");
     if (in_a_hurry)
-        co_await time_.sleep_for(std::min<Duration>(limit, hurried), "limit of closing in a hurry");
+        co_await time_.sleep_for(std::min<Duration>(limit, hurried + 1s), "limit of closing in a hurry");
 }
 
+// What a part returns it has logged.
 Task<> Engine::close_market(Duration limit)
 {
     const auto left = co_await market_.close(limit);
     leftovers_.insert(leftovers_.end(), left.begin(), left.end());
 }
 
+// A second close() with a shorter limit cuts the first one short, which tells what is left over.
+Task<> Engine::hurry_market()
+{
+    co_await insist_.wait();
+    co_await market_.close(hurried);
+}
+
+Task<> Engine::close_feed(Duration) { co_await feed_.close(); }
+
+// Invoices are waited for here, since this wait can be cut short.
 Task<> Engine::close_payments(Duration limit)
 {
-    const auto left = co_await payments_.close(limit);
+    const auto start = time_.now();
+    auto invoices = await_invoices();
+    auto insisted = insist_.wait();
+    auto over = time_.sleep_for(limit - std::min<Duration>(limit, 1s), "last invoices");
+    co_await first_of(std::move(invoices), std::move(insisted), std::move(over));
+    auto rest = std::max<Duration>(start + limit - time_.now(), 1s);
+    if (insist_.is_set())
+        rest = std::min<Duration>(rest, 1s);
+    const auto left = co_await payments_.close(rest);
     leftovers_.insert(leftovers_.end(), left.begin(), left.end());
+}
+
+Task<> Engine::await_invoices()
+{
+    const auto bills = payments_.bills();
+    for (const auto& bill : bills)
+        co_await payments_.settle(bill.agreement);
 }
 
 void Engine::tell_all(EventKind kind)
@@ -383,7 +432,6 @@ void Engine::replace_guests()
 Task<PaymentTerms> Engine::terms()
 {
     PaymentTerms terms;
-    terms_failure_ = nullptr;
     try {
         auto decoration = co_await payments_.decoration();
         terms.decoration = std::move(decoration);
@@ -395,13 +443,16 @@ Task<PaymentTerms> Engine::terms()
     co_return terms;
 }
 
+// Those who wait are told by the market what concerns them.
 void Engine::report(const MarketReport& report)
 {
-    const auto text = report.to_string();
-    log_.warning(text);
-    for (const auto& worker : workers()) {
-        if (worker->is_waiting())
-            worker->tell(LifeEvent(EventKind::waiting, text));
+    log_.warning(report.to_string());
+    if (!options_.on_report)
+        return;
+    try {
+        options_.on_report(report);
+    } catch (...) {
+        log_.error("on_report threw: ", describe(std::current_exception()));
     }
 }
 
@@ -413,10 +464,10 @@ bool Engine::concerns_all(const std::exception_ptr& failure)
         switch (error.errc()) {
         case Errc::unauthorized:
         case Errc::insufficient_funds: return true;
-        case Errc::unreachable: return !client_.caller().contacted() || terms_failure_;
+        case Errc::unreachable: return !client_.caller().contacted() || failure == terms_failure_;
         case Errc::cancelled:
         case Errc::closed: return false;
-        default: return terms_failure_ != nullptr;
+        default: return failure == terms_failure_;
         }
     } catch (...) {
     }
@@ -425,8 +476,13 @@ bool Engine::concerns_all(const std::exception_ptr& failure)
 
 void Engine::manager_failed(const std::exception_ptr& failure)
 {
-    if (!pending_failure_)
-        pending_failure_ = failure;
+    if (pending_failure_)
+        return; // Those who wait have been told.
+    pending_failure_ = failure;
+    if (waiting_ == 0) {
+        tell_pending_failure();
+        return;
+    }
     for (const auto& worker : workers())
         worker->fail_while_waiting(failure);
 }
@@ -438,15 +494,19 @@ void Engine::service_failed(const std::string& id, const std::exception_ptr& fai
         call_handler(failure);
 }
 
+void Engine::service_waits_no_more() { --waiting_; }
+
 void Engine::service_ended()
 {
+    --live_;
     ended_.pulse();
-    if (!pending_failure_)
-        return;
-    const auto all = workers();
-    const bool somebody_waits =
-        std::any_of(all.begin(), all.end(), [](const auto& worker) { return worker->is_waiting(); });
-    if (!somebody_waits)
+    if (waiting_ == 0)
+        tell_pending_failure();
+}
+
+void Engine::tell_pending_failure()
+{
+    if (pending_failure_)
         call_handler(std::exchange(pending_failure_, nullptr));
 }
 

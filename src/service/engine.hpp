@@ -13,6 +13,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
+#include <cstddef>
 #include <exception>
 #include <future>
 #include <memory>
@@ -54,6 +56,8 @@ public:
     bool concerns_all(const std::exception_ptr& failure);
     void service_failed(const std::string& id, const std::exception_ptr& failure);
     void service_ended();
+    /// It has found a provider, or looks for none any more.
+    void service_waits_no_more();
 
     Executor executor() const noexcept { return executor_; }
 
@@ -84,12 +88,18 @@ private:
     Task<> close_all();
     Duration left_of(Instant start) const;
     Task<> end_services(Instant start);
-    Task<> close_part(std::string name, Task<> closing, Duration limit);
+    using Part = Task<> (Engine::*)(Duration limit);
+    Task<> close_part(std::string name, Part part, Duration limit);
+    Task<> run_part(std::string name, Part part, Duration limit, std::shared_ptr<Event> over);
     Task<> cut_off(Duration limit);
     Task<> close_market(Duration limit);
+    Task<> hurry_market();
+    Task<> close_feed(Duration limit);
     Task<> close_payments(Duration limit);
+    Task<> await_invoices();
     void tell_all(EventKind kind);
     std::vector<std::shared_ptr<Worker>> workers() const;
+    void tell_pending_failure();
     void call_handler(const std::exception_ptr& failure);
     void replace_guests();
 
@@ -109,7 +119,7 @@ private:
     Market market_;
     HealthMonitor health_;
 
-    std::exception_ptr terms_failure_;
+    std::exception_ptr terms_failure_;   // The last one.
     std::exception_ptr pending_failure_; // Told to the handler once those who wait have failed of it.
     std::vector<std::string> leftovers_;
     Event ended_; // Pulsed whenever a service has ended.
@@ -120,12 +130,17 @@ private:
     Random id_random_;
     bool accepting_ = true;
     std::vector<Entry> entries_;
+    std::size_t entries_limit_; // From here on those that nobody keeps are thrown away.
+
+    std::atomic<std::size_t> live_ = 0;    // Services that have not ended; start() counts on any thread.
+    std::atomic<std::size_t> waiting_ = 0; // Of these, those without an agreement.
 
     std::thread thread_;
     std::future<void> thread_ended_;
 
     TaskGroup workers_;
     TaskGroup closing_;
+    TaskGroup parts_; // Of the closing; one that does not end outlives it.
     std::unique_ptr<TaskGroup> guests_;
     std::vector<std::unique_ptr<TaskGroup>> old_guests_;
 };

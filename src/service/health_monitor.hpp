@@ -7,8 +7,10 @@
 #include <golem/service/detail/lifecycle.hpp>
 #include <golem/yagna/client.hpp>
 
+#include <exception>
 #include <functional>
 #include <map>
+#include <optional>
 
 namespace golem::detail {
 
@@ -18,9 +20,12 @@ public:
     using Id = HealthSchedule::Id;
     using Listener = std::function<void(const LifeEvent&)>;
 
+    /// Told once, until a poll succeeds again, when the daemon does not accept the app key any more.
+    using Refused = std::function<void(const std::exception_ptr&)>;
+
     HealthMonitor(
         const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, Duration idle,
-        int polls_per_minute);
+        int polls_per_minute, Refused refused);
 
     /// `listener` is told of what was learnt until forget(); it must not call back.
     Id watch(yagna::ActivityId activity, Listener listener);
@@ -33,10 +38,14 @@ private:
     struct Watched {
         yagna::ActivityId activity;
         Listener listener;
+        int silences = 0; ///< Polls in a row that the provider left without an answer.
     };
 
     Task<> run();
     Task<> poll(Id id);
+    Task<std::optional<LifeEvent>> ask(const yagna::ActivityId& activity, bool& silent);
+    Task<bool> daemon_answers();
+    void note_refusal(const std::exception_ptr& failure);
 
     TimeSource& time_;
     yagna::Client& client_;
@@ -45,6 +54,8 @@ private:
     std::map<Id, Watched> watched_;
     Id last_id_ = 0;
     bool started_ = false;
+    const Refused refused_;
+    bool refusal_told_ = false;
     Event changed_;
     TaskGroup tasks_;
 };

@@ -24,8 +24,8 @@ using App = std::function<Task<>(ServiceManager&)>;
 
 // How long an app that was cancelled may take to end before the manager is closed under it.
 constexpr Duration app_limit = 10s;
-// And after that.
-constexpr Duration last_limit = 2s;
+// And after that; then the same for whatever else is left to do.
+constexpr auto last_limit = 2s;
 
 /// One run of a program: the app, the signals, and the closing.
 class Program {
@@ -33,11 +33,90 @@ public:
     Program(const Executor& executor, const App& app, ServiceManager& manager)
         : app_(app), manager_(manager), signals_(executor, SIGINT, SIGTERM), app_over_(executor),
           interrupted_(executor), insisted_(executor), listener_(executor),
-          app_task_(executor, [this](const std::string&, std::exception_ptr failure) { failure_ = failure; })
+          app_task_(executor, [this](const std::string&, std::exception_ptr failure) { failure_ = failure; }),
+          main_(executor, [this](const std::string&, std::exception_ptr failure) { fail(failure); })
     {
     }
 
-    Task<> main()
+    /// Until the app has ended, or does not, and the manager is closed.
+    void run(boost::asio::io_context& context)
+    {
+        main_.spawn("main", [this] { return whole(); });
+        keep_running(context, [&] { return context.run_one() > 0 && !over_; });
+    }
+
+    /// Lets the rest end. False if something goes on nevertheless. Nobody listens to signals any more: they end the
+    /// process.
+    bool run_rest(boost::asio::io_context& context)
+    {
+        const auto deadline = std::chrono::steady_clock::now() + last_limit;
+        keep_running(context, [&] { return context.run_one_until(deadline) > 0; });
+        return context.stopped() && app_over_.is_set();
+    }
+
+    int exit_code() const noexcept
+    {
+        if (signal_ != 0)
+            return 128 + signal_;
+        return failure_ || program_failure_ || !app_over_.is_set() ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+
+    void tell() const
+    {
+        if (failure_ && signal_ == 0)
+            std::cerr << "error: " << describe(failure_) << '\n';
+        if (program_failure_)
+            std::cerr << "error: " << describe(program_failure_) << '\n';
+        if (!app_over_.is_set())
+            std::cerr << "error: the app did not end\n";
+        for (const auto& line : leftovers_)
+            std::cerr << "left over: " << line << '\n';
+        std::cout.flush();
+    }
+
+private:
+    // Somebody's handler on our executor may throw: that ends the app, but not without closing.
+    template <typename Step>
+    void keep_running(boost::asio::io_context& context, const Step& step)
+    {
+        for (;;) {
+            try {
+                while (step()) {
+                }
+                return;
+            } catch (...) {
+                fail(std::current_exception());
+            }
+            if (context.stopped())
+                return;
+        }
+    }
+
+    void fail(const std::exception_ptr& failure)
+    {
+        if (over_)
+            std::cerr << "error: " << describe(failure) << '\n';
+        if (!program_failure_)
+            program_failure_ = failure;
+        interrupted_.set();
+    }
+
+    Task<> whole()
+    {
+        std::exception_ptr failure;
+        try {
+            co_await life();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure)
+            fail(failure);
+        listener_.cancel();
+        co_await listener_.join();
+        over_ = true;
+    }
+
+    Task<> life()
     {
         listener_.spawn("signals", [this] { return listen(); });
         app_task_.spawn("app", [this] { return run_app(); });
@@ -52,39 +131,10 @@ public:
             co_await first_of(std::move(ended), std::move(insisted), std::move(limit));
         }
         leftovers_ = co_await manager_.close();
-        listener_.cancel();
-        co_await listener_.join();
-        if (app_task_.size() > 0) {
-            auto ended = app_over_.wait();
-            co_await with_timeout(manager_.time(), last_limit, std::move(ended), "an app whose manager is closed");
-        }
-        if (!app_over_.is_set()) {
-            // It did not end when it was cancelled, nor when its manager was closed: nothing can end it but the
-            // process.
-            std::cerr << "error: the app did not end\n";
-            std::cout.flush();
-            std::fflush(nullptr);
-            std::_Exit(exit_code() == 0 ? EXIT_FAILURE : exit_code());
-        }
-        co_await app_task_.join();
+        auto ended = app_over_.wait();
+        co_await with_timeout(manager_.time(), last_limit, std::move(ended), "an app whose manager is closed");
     }
 
-    int exit_code() const noexcept
-    {
-        if (signal_ != 0)
-            return 128 + signal_;
-        return failure_ ? EXIT_FAILURE : EXIT_SUCCESS;
-    }
-
-    void tell() const
-    {
-        if (failure_ && signal_ == 0)
-            std::cerr << "error: " << describe(failure_) << '\n';
-        for (const auto& line : leftovers_)
-            std::cerr << "left over: " << line << '\n';
-    }
-
-private:
     Task<> run_app()
     {
         std::exception_ptr failure;
@@ -122,10 +172,13 @@ private:
     Event app_over_;
     Event interrupted_;
     Event insisted_;
-    std::exception_ptr failure_;
+    std::exception_ptr failure_;         // Of the app.
+    std::exception_ptr program_failure_; // Of all the rest.
     std::vector<std::string> leftovers_;
+    bool over_ = false;
     TaskGroup listener_;
     TaskGroup app_task_;
+    TaskGroup main_;
 };
 
 } // namespace
@@ -139,12 +192,15 @@ int run(const std::function<Task<>(ServiceManager&)>& app, ServiceManagerOptions
         const Executor executor = context.get_executor();
         ServiceManager manager(executor, std::move(options));
         Program program(executor, app, manager);
-        TaskGroup tasks(executor);
-        std::exception_ptr failure;
-        tasks.spawn("main", [&]() -> Task<> { return program.main(); });
-        context.run();
+        program.run(context);
         program.tell();
-        std::cout.flush();
+        if (!program.run_rest(context)) {
+            // Cancelled, and its manager closed: nothing can end it but the end of the process, and what it uses must
+            // not be destroyed under it.
+            std::cerr.flush();
+            std::fflush(nullptr);
+            std::_Exit(program.exit_code());
+        }
         return program.exit_code();
     } catch (const std::exception& error) {
         std::cerr << "error: " << error.what() << '\n';

@@ -22,16 +22,39 @@ refuse(const std::string& options, const std::string& member, const std::string&
     throw Error(Errc::invalid_input, options, member + " is " + value + "; it must be " + range);
 }
 
+// Far beyond any sense, but points of time that far away can still be told.
+constexpr Duration longest = std::chrono::hours(24) * 365 * 10;
+
+void not_too_long(const char* options, const char* member, Duration value)
+{
+    if (value > longest)
+        refuse(options, member, in_seconds(value), "at most " + in_seconds(longest) + " (10 years)");
+}
+
 void at_least(const char* member, Duration value, Duration least)
 {
     if (value < least)
         refuse("manager options", member, in_seconds(value), "at least " + in_seconds(least));
+    not_too_long("manager options", member, value);
 }
 
 void more_than_zero(const char* member, Duration value)
 {
     if (value <= Duration::zero())
         refuse("manager options", member, in_seconds(value), "more than zero");
+    not_too_long("manager options", member, value);
+}
+
+void check_market(const MarketOptions& market)
+{
+    more_than_zero("market.debit_note_interval", market.debit_note_interval);
+    more_than_zero("market.accept_timeout", market.accept_timeout);
+    more_than_zero("market.payment_timeout", market.payment_timeout);
+    more_than_zero("market.approval_limit", market.approval_limit);
+    more_than_zero("market.wave_silence", market.wave_silence);
+    more_than_zero("market.demand_linger", market.demand_linger);
+    more_than_zero("market.poll", market.poll);
+    more_than_zero("market.report_after", market.report_after);
 }
 
 std::string
@@ -57,6 +80,8 @@ ServiceManagerOptions settle_options(ServiceManagerOptions options, const Enviro
     more_than_zero("payment.allocation_lifetime", options.payment.allocation_lifetime);
     more_than_zero("payment.poll", options.payment.poll);
     more_than_zero("payment.last_invoice", options.payment.last_invoice);
+    more_than_zero("payment.first_poll", options.payment.first_poll);
+    check_market(options.market);
 
     const auto& limits = options.limits;
     at_least("limits.activity_create", limits.activity_create, 5s);
@@ -87,6 +112,7 @@ void check_options(const ServiceOptions& options)
 {
     if (options.expiration < 5min)
         refuse("service options", "expiration", in_seconds(options.expiration), "at least 300 s");
+    not_too_long("service options", "expiration", options.expiration);
 }
 
 } // namespace golem::detail

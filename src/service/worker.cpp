@@ -16,6 +16,10 @@ using namespace std::chrono_literals;
 
 // When the manager insists, each step gets no more than this.
 constexpr Duration hurried = 3s;
+// But these two, which are of less use than the end of the agreement: all together must fit into what the engine
+// grants.
+constexpr Duration hurried_destroy = 1s;
+constexpr Duration hurried_question = 1s;
 // How long somebody's reason for an end that showed already is waited for.
 constexpr Duration reason_patience = 2s;
 // To ask what became of an agreement whose end nobody confirmed.
@@ -68,7 +72,7 @@ Worker::Worker(
     : engine_(std::move(engine)), record_(std::move(record)), wrapper_(std::move(wrapper)),
       options_(std::move(options)), make_service_(std::move(make_service)),
       log_(engine_->log().with_tag("service " + record_->id().substr(0, 8))), wake_(engine_->executor()),
-      changed_(engine_->executor()), agreement_over_(engine_->executor()),
+      changed_(engine_->executor()), agreement_over_(engine_->executor()), insisted_(engine_->executor()),
       timers_(engine_->executor(), [this](const std::string& name, std::exception_ptr failure) {
           log_.error(name, " failed: ", describe(failure));
       })
@@ -85,14 +89,20 @@ Task<> Worker::drive()
                 wake_.reset();
                 co_await wake_.wait();
             }
-            const auto event = std::move(events_.front());
+            const auto told = std::move(events_.front());
             events_.pop_front();
-            note_failure(event.kind(), std::exchange(failure_, nullptr));
+            if (told.step != 0 && told.step != step_number_) {
+                log_.info("a step that was left behind has ended");
+                continue;
+            }
+            note_failure(told.event.kind(), told.failure);
             const auto before = life_.phase();
             const auto hurry = life_.in_a_hurry();
-            const auto actions = life_.next(event);
+            const auto actions = life_.next(told.event);
             if (before == Phase::hiring && life_.phase() == Phase::creating)
                 record_->set_service(service_);
+            if (life_.phase() != Phase::hiring)
+                waits_no_more();
             // The last status is published when nothing goes on any more.
             if (life_.phase() != Phase::ended)
                 publish();
@@ -107,6 +117,10 @@ Task<> Worker::drive()
     if (failure)
         give_up(is_cancelled(failure) ? "the manager's time for closing was over" : describe(failure));
     timers_.cancel();
+    let_go();
+    if (agreement_ && !life_.agreement_is_over())
+        may_be_open("its end is not known");
+    waits_no_more();
     auto self = shared_from_this(); // The record may hold the last reference but this one.
     service_.reset();
     publish();
@@ -118,8 +132,22 @@ Task<> Worker::drive()
 
 void Worker::tell(LifeEvent event)
 {
-    events_.push_back(std::move(event));
+    if (event.kind() == EventKind::insisted)
+        insisted_.set();
+    events_.push_back(Told{std::move(event), nullptr, 0});
     wake_.set();
+}
+
+void Worker::step_ended(unsigned long number, LifeEvent event, const std::exception_ptr& failure)
+{
+    events_.push_back(Told{std::move(event), failure, number});
+    wake_.set();
+}
+
+void Worker::waits_no_more()
+{
+    if (std::exchange(counts_as_waiting_, false))
+        engine_->service_waits_no_more();
 }
 
 void Worker::fail_while_waiting(const std::exception_ptr& failure)
@@ -154,7 +182,8 @@ Task<> Worker::begin(std::string name, Step step)
     co_await end_of_step();
     step_ = std::make_unique<TaskGroup>(engine_->executor());
     auto self = shared_from_this();
-    step_->spawn(std::move(name), [self, step] { return ((*self).*step)(); });
+    const auto number = ++step_number_;
+    step_->spawn(std::move(name), [self, step, number] { return ((*self).*step)(number); });
 }
 
 Task<> Worker::end_of_step()
@@ -170,19 +199,16 @@ void Worker::abandon_step()
 {
     if (!step_)
         return;
+    ++step_number_; // Whatever it still does, it tells nothing any more.
     step_->cancel();
-    for (const auto& name : step_->names()) {
-        log_.error(name, " did not end in time; it is left behind");
+    for (const auto& name : step_->names())
         left_over(name + " did not end in time");
-    }
     abandoned_.push_back(std::move(step_));
 }
 
 void Worker::give_up(const std::string& why)
 {
     abandon_step();
-    if (agreement_ && !life_.agreement_is_over())
-        left_over("agreement " + agreement_->id + " may still be open");
     // Every wrapper ends in a final state: by the machine's own rules, with nothing left to wait for.
     life_.next(LifeEvent(EventKind::insisted));
     life_.next(LifeEvent(EventKind::alarm, why));
@@ -253,7 +279,7 @@ void Worker::note_failure(EventKind kind, const std::exception_ptr& failure)
         log_.info("while ending: ", describe(failure));
 }
 
-Task<> Worker::hire()
+Task<> Worker::hire(unsigned long number)
 {
     std::exception_ptr failure;
     try {
@@ -273,15 +299,16 @@ Task<> Worker::hire()
     if (!failure) {
         agreement_signed();
         // Nobody waits for it any more: it must not be left without an owner.
-        if (life_.phase() == Phase::ended) {
+        if (number != step_number_) {
             co_await ignore_cancellation();
             co_await end_agreement();
+            let_go();
         }
-        tell(LifeEvent(EventKind::hired));
+        step_ended(number, LifeEvent(EventKind::hired));
     } else if (manager_failure_) {
-        tell(*manager_failure_);
+        step_ended(number, *manager_failure_);
     } else {
-        tell(LifeEvent(EventKind::hire_failed, describe(failure)));
+        step_ended(number, LifeEvent(EventKind::hire_failed, describe(failure)));
         if (engine_->concerns_all(failure))
             engine_->manager_failed(failure);
     }
@@ -316,21 +343,24 @@ void Worker::agreement_event(const yagna::AgreementEvent& event)
         tell(LifeEvent(EventKind::agreement_ended, explain(event)));
 }
 
-Task<> Worker::create_activity()
+Task<> Worker::create_activity(unsigned long number)
 {
     std::exception_ptr failure;
+    yagna::ActivityId activity;
     try {
-        auto activity =
+        activity =
             co_await engine_->client().activity().create(agreement_->id, engine_->options().limits.activity_create);
-        activity_.emplace(std::move(activity));
     } catch (...) {
         failure = std::current_exception();
     }
     if (failure) {
-        tell(LifeEvent(EventKind::activity_failed, describe(failure)));
+        step_ended(number, LifeEvent(EventKind::activity_failed, describe(failure)));
         co_return;
     }
-    engine_->payments().activity_created(agreement_->id, *activity_);
+    engine_->payments().activity_created(agreement_->id, activity);
+    if (number != step_number_)
+        co_return; // Nobody waits for it any more; the end of its agreement ends it.
+    activity_.emplace(std::move(activity));
     watched_ = engine_->health().watch(*activity_, [self = weak_from_this()](const LifeEvent& event) {
         if (const auto worker = self.lock())
             worker->tell(event);
@@ -348,47 +378,59 @@ Task<> Worker::create_activity()
     work_ = std::make_shared<WorkContext>(
         engine_->client(), engine_->time(), *agreement_, *activity_, options_.start_args, engine_->options().work,
         std::move(hooks));
-    tell(LifeEvent(EventKind::activity_created));
+    step_ended(number, LifeEvent(EventKind::activity_created));
 }
 
-Task<> Worker::start()
+Task<> Worker::start(unsigned long number)
 {
     const auto service = service_;
     const auto work = work_;
+    std::exception_ptr failure;
     try {
         co_await service->start(*work);
     } catch (...) {
-        failure_ = std::current_exception();
+        failure = std::current_exception();
     }
-    tell(failure_ ? LifeEvent(EventKind::start_failed, describe(failure_)) : LifeEvent(EventKind::start_done));
+    LifeEvent event(EventKind::start_done);
+    if (failure)
+        event = LifeEvent(EventKind::start_failed, describe(failure));
+    step_ended(number, std::move(event), failure);
 }
 
-Task<> Worker::run()
+Task<> Worker::run(unsigned long number)
 {
     const auto service = service_;
     const auto work = work_;
+    std::exception_ptr failure;
     try {
         co_await service->run(*work);
     } catch (...) {
-        failure_ = std::current_exception();
+        failure = std::current_exception();
     }
-    tell(failure_ ? LifeEvent(EventKind::run_failed, describe(failure_)) : LifeEvent(EventKind::run_returned));
+    LifeEvent event(EventKind::run_returned);
+    if (failure)
+        event = LifeEvent(EventKind::run_failed, describe(failure));
+    step_ended(number, std::move(event), failure);
 }
 
-Task<> Worker::shut_down()
+Task<> Worker::shut_down(unsigned long number)
 {
     const auto service = service_;
     const auto work = work_;
+    std::exception_ptr failure;
     try {
         co_await service->shutdown(*work);
     } catch (...) {
-        failure_ = std::current_exception();
+        failure = std::current_exception();
     }
-    tell(LifeEvent(EventKind::shutdown_done));
+    step_ended(number, LifeEvent(EventKind::shutdown_done), failure);
 }
 
-Task<> Worker::clean_up()
+// Its parts have limits of their own, which give way when somebody insists: whatever is cancelled, the provider is told
+// of the end.
+Task<> Worker::clean_up(unsigned long number)
 {
+    co_await ignore_cancellation();
     if (watched_)
         engine_->health().forget(*std::exchange(watched_, std::nullopt));
     if (life_.must_destroy_activity())
@@ -397,19 +439,29 @@ Task<> Worker::clean_up()
         co_await end_agreement();
     if (ended_by_others_ && life_.lacks_reason())
         co_await wait_for_reason();
+    let_go();
+    step_ended(number, LifeEvent(EventKind::cleaned));
+}
+
+// What others keep for this service.
+void Worker::let_go()
+{
+    if (watched_)
+        engine_->health().forget(*std::exchange(watched_, std::nullopt));
+    if (!agreement_ || std::exchange(let_go_, true))
+        return;
     engine_->feed().forget(agreement_->id);
     engine_->market().agreement_ended(agreement_->id);
     engine_->payments().agreement_ended(agreement_->id);
-    tell(LifeEvent(EventKind::cleaned));
 }
 
 Task<> Worker::destroy_activity()
 {
     const auto limit = shortened(engine_->options().limits.activity_destroy);
-    std::string problem = "no answer within " + in_words(limit);
+    std::string problem = "no answer in time";
     try {
         auto destroyed = engine_->client().activity().destroy(*activity_, limit);
-        const auto done = co_await with_timeout(engine_->time(), limit, std::move(destroyed), "destroying an activity");
+        const auto done = co_await within(limit, hurried_destroy, std::move(destroyed));
         if (done)
             problem.clear();
     } catch (const std::exception& error) {
@@ -423,44 +475,55 @@ Task<> Worker::destroy_activity()
 Task<> Worker::end_agreement()
 {
     const auto limit = shortened(engine_->options().limits.terminate);
-    const auto farewell = life_.farewell();
-    const yagna::Reason reason(farewell.message, "golem.requestor.code", farewell.code);
-    std::string problem = "no answer within " + in_words(limit);
+    std::string problem = "no answer in time";
     ending_agreement_ = true;
+    std::optional<yagna::EndOutcome> outcome;
     try {
-        auto terminated = engine_->client().market().terminate(agreement_->id, reason, limit);
-        const auto outcome =
-            co_await with_timeout(engine_->time(), limit, std::move(terminated), "terminating an agreement");
-        ended_by_others_ = outcome && *outcome == yagna::EndOutcome::already;
-        if (outcome && *outcome != yagna::EndOutcome::wrong_state)
-            co_return;
+        auto terminated = terminate(limit, outcome);
+        co_await within(limit, hurried, std::move(terminated));
         if (outcome)
             problem = "it is in another state";
     } catch (const std::exception& error) {
         problem = error.what();
     }
+    ended_by_others_ = outcome && *outcome == yagna::EndOutcome::already;
+    agreement_settled_ = outcome && *outcome != yagna::EndOutcome::wrong_state;
+    if (agreement_settled_)
+        co_return;
     const auto ended = co_await has_ended();
     if (ended)
-        co_return;
-    log_.warning("agreement ", agreement_->id, " may still be open: ", problem);
-    left_over("agreement " + agreement_->id + " with " + agreement_->provider + " may still be open: " + problem);
+        agreement_settled_ = true;
+    else
+        may_be_open(problem);
+}
+
+Task<> Worker::terminate(Duration limit, std::optional<yagna::EndOutcome>& outcome)
+{
+    const auto farewell = life_.farewell();
+    const yagna::Reason reason(farewell.message, "golem.requestor.code", farewell.code);
+    const auto result = co_await engine_->client().market().terminate(agreement_->id, reason, limit);
+    outcome = result;
 }
 
 Task<bool> Worker::has_ended()
 {
     if (life_.agreement_is_over() || agreement_over_.is_set())
         co_return true;
-    const auto limit = shortened(question_limit);
+    std::optional<yagna::AgreementState> state;
     try {
-        auto question = engine_->client().market().agreement(agreement_->id);
-        const auto agreement =
-            co_await with_timeout(engine_->time(), limit, std::move(question), "asking for an agreement");
-        co_return agreement && agreement->state != yagna::AgreementState::approved &&
-            agreement->state != yagna::AgreementState::pending && agreement->state != yagna::AgreementState::unknown;
+        auto question = ask_for_state(state);
+        co_await within(question_limit, hurried_question, std::move(question));
     } catch (const std::exception& error) {
         log_.info("what became of agreement ", agreement_->id, " is not known: ", error.what());
     }
-    co_return false;
+    co_return state && *state != yagna::AgreementState::approved && *state != yagna::AgreementState::pending &&
+        *state != yagna::AgreementState::unknown;
+}
+
+Task<> Worker::ask_for_state(std::optional<yagna::AgreementState>& state)
+{
+    const auto agreement = co_await engine_->client().market().agreement(agreement_->id);
+    state = agreement.state;
 }
 
 // An activity that died usually died of the agreement's end: the event that says why is on its way.
@@ -468,13 +531,36 @@ Task<> Worker::wait_for_reason()
 {
     try {
         auto over = agreement_over_.wait();
-        co_await with_timeout(engine_->time(), shortened(reason_patience), std::move(over), "the reason of an end");
+        co_await within(reason_patience, hurried_question, std::move(over));
     } catch (const std::exception& error) {
         log_.debug("no reason: ", error.what());
     }
 }
 
-Duration Worker::shortened(Duration limit) const { return life_.in_a_hurry() ? std::min(limit, hurried) : limit; }
+// False if the task was cut off: after `limit`, or `in_a_hurry` after somebody insisted.
+Task<bool> Worker::within(Duration limit, Duration in_a_hurry, Task<> task)
+{
+    auto over = limit_passes(limit, in_a_hurry);
+    const auto first = co_await first_of(std::move(task), std::move(over));
+    co_return first == 0;
+}
+
+Task<> Worker::limit_passes(Duration limit, Duration in_a_hurry)
+{
+    auto insisted = insisted_.wait();
+    const auto hurry = co_await with_timeout(engine_->time(), limit, std::move(insisted), "limit of clean-up");
+    if (hurry)
+        co_await engine_->time().sleep_for(std::min(limit, in_a_hurry), "limit of clean-up in a hurry");
+}
+
+Duration Worker::shortened(Duration limit) const { return insisted_.is_set() ? std::min(limit, hurried) : limit; }
+
+void Worker::may_be_open(const std::string& problem)
+{
+    if (std::exchange(agreement_settled_, true))
+        return;
+    left_over("agreement " + agreement_->id + " with " + agreement_->provider + " may still be open: " + problem);
+}
 
 void Worker::left_over(const std::string& what) { engine_->left_over("service " + record_->id() + ": " + what); }
 

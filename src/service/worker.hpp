@@ -45,7 +45,14 @@ public:
     Task<> wait_for_change();
 
 private:
-    using Step = Task<> (Worker::*)();
+    /// Is told its number, to end with it.
+    using Step = Task<> (Worker::*)(unsigned long number);
+
+    struct Told {
+        LifeEvent event;
+        std::exception_ptr failure;
+        unsigned long step = 0; ///< Whose end this is; 0: no step's.
+    };
 
     Task<> carry_out(Action action);
     Task<> begin(std::string name, Step step);
@@ -57,22 +64,30 @@ private:
     Task<> ring(unsigned long serial, Duration limit, std::string text);
     Task<> wait_for_expiration(Timestamp end);
     void note_failure(EventKind kind, const std::exception_ptr& failure);
+    void step_ended(unsigned long number, LifeEvent event, const std::exception_ptr& failure = nullptr);
+    void waits_no_more();
+    void let_go();
 
     // Steps: each ends with an event.
-    Task<> hire();
-    Task<> create_activity();
-    Task<> start();
-    Task<> run();
-    Task<> shut_down();
-    Task<> clean_up();
+    Task<> hire(unsigned long number);
+    Task<> create_activity(unsigned long number);
+    Task<> start(unsigned long number);
+    Task<> run(unsigned long number);
+    Task<> shut_down(unsigned long number);
+    Task<> clean_up(unsigned long number);
 
     void agreement_signed();
     void agreement_event(const yagna::AgreementEvent& event);
     Task<> destroy_activity();
     Task<> end_agreement();
+    Task<> terminate(Duration limit, std::optional<yagna::EndOutcome>& outcome);
     Task<> wait_for_reason();
+    Task<> ask_for_state(std::optional<yagna::AgreementState>& state);
     Task<bool> has_ended();
+    Task<bool> within(Duration limit, Duration in_a_hurry, Task<> task);
+    Task<> limit_passes(Duration limit, Duration in_a_hurry);
     Duration shortened(Duration limit) const;
+    void may_be_open(const std::string& problem);
     void left_over(const std::string& what);
 
     const std::shared_ptr<Engine> engine_;
@@ -83,11 +98,11 @@ private:
     Logger log_;
 
     Lifecycle life_;
-    std::deque<LifeEvent> events_;
+    std::deque<Told> events_;
     Event wake_;
     Event changed_;
     Event agreement_over_;
-    std::exception_ptr failure_; // Of the step that ended last.
+    Event insisted_;
     std::optional<LifeEvent> manager_failure_;
 
     std::shared_ptr<Service> service_;
@@ -97,8 +112,12 @@ private:
     std::optional<HealthMonitor::Id> watched_;
     bool ending_agreement_ = false;
     bool ended_by_others_ = false;
+    bool agreement_settled_ = false; // Its end is known, or it was listed as left over.
+    bool let_go_ = false;
+    bool counts_as_waiting_ = true;
 
     unsigned long alarm_serial_ = 0;
+    unsigned long step_number_ = 0; // Of the present step; no step has it once that was abandoned.
     std::unique_ptr<TaskGroup> step_;
     std::vector<std::unique_ptr<TaskGroup>> abandoned_;
     TaskGroup timers_;

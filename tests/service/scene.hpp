@@ -61,6 +61,9 @@ public:
 
     ServiceManager& manager() { return *manager_; }
 
+    /// Destroys the manager, whatever it is doing.
+    void abandon_manager() { manager_.reset(); }
+
     /// Closes and destroys the manager.
     Task<> close()
     {

@@ -1,6 +1,8 @@
 // Everything that can go wrong with a service: in each case its wrapper tells, and nothing stays behind.
 #include "scene.hpp"
 
+#include <algorithm>
+
 using namespace golem;
 using namespace golem::test;
 using S = ServiceStatus;
@@ -56,6 +58,22 @@ public:
     }
 
     Errc last = Errc::internal;
+};
+
+// Deaf to cancellation, in all that it does.
+class DeafTwice : public Idle {
+public:
+    Task<> run(WorkContext& work) override
+    {
+        co_await ignore_cancellation();
+        co_await work.sleep(45s);
+    }
+
+    Task<> shutdown(WorkContext& work) override
+    {
+        co_await ignore_cancellation();
+        co_await work.sleep(1h);
+    }
 };
 
 void set_terminated(Scene& scene, const std::string& message, const std::string& code)
@@ -252,6 +270,79 @@ TEST_CASE("an exe-unit out of sight makes a service unresponsive for a while")
     });
 }
 
+TEST_CASE("a provider that does not answer makes a service unresponsive until it does")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        // Each poll asks three times.
+        scene.devnet.faults().add(
+            http::Method::get, "/activity-api/v1/activity/*/state",
+            devnet::Fault::answer(408, R"({"message":"Timeout"})"), 9);
+        co_await service->wait_for(S::unresponsive);
+        CHECK(service->status().cause == "the provider does not answer");
+        co_await scene.manager().sleep(31s);
+        CHECK(service->status() == S::running);
+
+        // Without any answer it takes longer.
+        auto& faults = scene.devnet.faults();
+        faults.add(http::Method::get, "/activity-api/v1/activity/*/state", devnet::Fault::hang(), 6);
+        std::size_t rounds = 0;
+        while (service->status() == S::running && ++rounds < 100)
+            co_await scene.manager().sleep(10s);
+        CHECK(service->status() == S::unresponsive);
+        co_await scene.manager().sleep(5min);
+        CHECK(service->status() == S::running);
+    });
+}
+
+TEST_CASE("a key that is revoked while services run is told once")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        scene.devnet.faults().add(
+            http::Method::get, "/activity-api/v1/activity/*/state",
+            devnet::Fault::answer(401, R"({"message":"Invalid application key"})"), 3);
+        co_await scene.manager().sleep(2min);
+        REQUIRE(scene.handled.size() == 1);
+        CHECK(contains(scene.handled.front(), "key"));
+        CHECK(service->status() == S::running);
+    });
+}
+
+TEST_CASE("what the market met is reported to who wants to know")
+{
+    std::vector<std::string> reports;
+    SceneOptions options;
+    options.providers = 0;
+    options.manager.on_report = [&](const MarketReport& report) { reports.push_back(report.to_string()); };
+    play(options, [](Scene& scene) -> Task<> {
+        auto service = scene.manager().create_service<Idle>();
+        co_await scene.manager().sleep(40s);
+        CHECK(service->status() == S::pending);
+    });
+    REQUIRE(reports.size() == 1);
+    CHECK(contains(reports.front(), "No agreement yet"));
+}
+
+TEST_CASE("the error of one service is not the manager's because terms failed before")
+{
+    class BadPayload : public Idle {
+        Payload payload() const override { throw Error(Errc::invalid_input, "choose a payload", "undecided"); }
+    };
+    play([](Scene& scene) -> Task<> {
+        scene.devnet.faults().add(
+            http::Method::post, "/payment-api/v1/allocations", devnet::Fault::answer(400, R"({"message":"No."})"), 3);
+        auto first = scene.manager().create_service<Idle>();
+        co_await first->wait_for(S::failed);
+        co_await scene.manager().sleep(1s);
+        CHECK(scene.handled.size() == 1);
+        auto second = scene.manager().create_service<BadPayload>();
+        co_await second->wait_for(S::failed);
+        co_await scene.manager().sleep(1s);
+        CHECK(scene.handled.size() == 1);
+    });
+}
+
 TEST_CASE("a daemon that is away for a while is no death")
 {
     play([](Scene& scene) -> Task<> {
@@ -388,6 +479,125 @@ TEST_CASE("insisting cuts the clean-up short")
             CHECK(scene.time.elapsed() - before < 25s);
             CHECK(!scene.leftovers.empty());
             CHECK(is_final(service->status().status));
+        },
+        true);
+}
+
+TEST_CASE("insisting while an activity is destroyed still ends its agreement")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        scene.devnet.faults().add(http::Method::del, "/activity-api/v1/activity/*", devnet::Fault::hang(), 1000);
+        const auto before = scene.time.elapsed();
+        TaskGroup others(scene.manager().executor());
+        others.spawn("insist", [&]() -> Task<> {
+            co_await scene.time.sleep_for(2s, "impatience");
+            scene.manager().insist();
+        });
+        co_await scene.close();
+        co_await others.join();
+        CHECK(scene.time.elapsed() - before < 10s);
+        CHECK(service->status() == S::stopped);
+    });
+}
+
+TEST_CASE("insisting has an effect when all services have ended")
+{
+    const auto insisted_close = [](Scene& scene, Duration& taken) -> Task<> {
+        const auto before = scene.time.elapsed();
+        TaskGroup others(scene.manager().executor());
+        others.spawn("insist", [&]() -> Task<> {
+            co_await scene.time.sleep_for(5s, "impatience");
+            scene.manager().insist();
+        });
+        co_await scene.close();
+        taken = scene.time.elapsed() - before;
+        co_await others.join();
+    };
+    Duration taken{0};
+    SECTION("while a demand is deleted")
+    {
+        SceneOptions options;
+        options.providers = 0;
+        play(
+            options,
+            [&](Scene& scene) -> Task<> {
+                auto service = scene.manager().create_service<Idle>();
+                co_await scene.manager().sleep(10s);
+                scene.devnet.faults().add(http::Method::del, "/market-api/v1/demands/*", devnet::Fault::hang(), 1000);
+                co_await insisted_close(scene, taken);
+                REQUIRE(scene.leftovers.size() == 1);
+                CHECK(contains(scene.leftovers.front(), "demand"));
+            },
+            true);
+    }
+    SECTION("while the last invoice is awaited")
+    {
+        play(
+            SceneOptions(),
+            [&](Scene& scene) -> Task<> {
+                scene.devnet.faults().add(
+                    http::Method::get, "/payment-api/v1/invoiceEvents", devnet::Fault::hang(), 1000);
+                auto service = co_await running<Idle>(scene);
+                co_await insisted_close(scene, taken);
+                CHECK(!scene.leftovers.empty()); // The bill that nobody paid.
+                CHECK(scene.devnet.report().approved_agreements == 0);
+            },
+            true);
+    }
+    CHECK(taken > 5s);
+    CHECK(taken < 11s);
+}
+
+TEST_CASE("the end of a step that was left behind is not taken for that of another")
+{
+    play(
+        SceneOptions(),
+        [](Scene& scene) -> Task<> {
+            auto service = co_await running<DeafTwice>(scene);
+            const auto before = scene.time.elapsed();
+            service->stop();
+            co_await service->wait_for(S::stopped);
+            CHECK(scene.time.elapsed() - before < 55s);
+            co_await scene.close();
+            REQUIRE(scene.leftovers.size() == 2);
+            CHECK(contains(scene.leftovers.front(), "run did not end in time"));
+            CHECK(contains(scene.leftovers.back(), "shutdown did not end in time"));
+            co_await scene.time.sleep_for(2h, "the deaf one");
+        },
+        true);
+}
+
+TEST_CASE("an agreement whose clean-up is cut off is named")
+{
+    SceneOptions options;
+    options.manager.limits.close = 4s;
+    play(
+        options,
+        [](Scene& scene) -> Task<> {
+            auto service = co_await running<Idle>(scene);
+            const auto agreement = scene.agent().agreements().front();
+            scene.devnet.faults().add(
+                http::Method::post, "/market-api/v1/agreements/*/terminate", devnet::Fault::hang(), 1000);
+            co_await scene.close();
+            CHECK(is_final(service->status().status));
+            const auto names = [&](const std::string& line) { return contains(line, agreement); };
+            CHECK(std::any_of(scene.leftovers.begin(), scene.leftovers.end(), names));
+        },
+        true);
+}
+
+TEST_CASE("an exhausted budget is told while services run")
+{
+    SceneOptions options;
+    options.manager.payment.budget = Amount::parse("0.002");
+    play(
+        options,
+        [](Scene& scene) -> Task<> {
+            auto service = co_await running<Idle>(scene);
+            co_await scene.manager().sleep(2h);
+            REQUIRE(scene.handled.size() == 1);
+            CHECK(contains(scene.handled.front(), "0.002 GLM"));
         },
         true);
 }

@@ -1,10 +1,16 @@
 // Programs that are one coroutine: exit codes, signals and what they tell.
 #include "scene.hpp"
 
+#include <boost/asio/post.hpp>
+
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <sstream>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace golem;
 using namespace golem::test;
@@ -95,4 +101,100 @@ TEST_CASE("the second signal insists")
         co_await manager.sleep(50ms); // Ends in the time that closing takes, or soon after.
     });
     CHECK(ended.code == 130);
+}
+
+namespace {
+
+// Deaf to its cancellation for much longer than any program waits.
+class Deaf : public Idle {
+public:
+    Task<> run(WorkContext& work) override
+    {
+        co_await ignore_cancellation();
+        co_await work.sleep(1h);
+    }
+};
+
+/// Runs a program in a process of its own, which may end without returning here.
+Ended run_in_child(const std::function<Task<>(ServiceManager&)>& app)
+{
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    const auto child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::alarm(60); // It must not outlive a test that fails.
+        ::dup2(ends[1], STDERR_FILENO);
+        ::close(ends[0]);
+        ::close(ends[1]);
+        ::unsetenv("YAGNA_APPKEY");
+        devnet::EmbeddedOptions embedded;
+        embedded.announce = false;
+        ServiceManagerOptions options;
+        options.daemon = devnet::daemon_or_devnet(embedded);
+        options.limits.cancel = 100ms;
+        std::_Exit(golem::run(app, options));
+    }
+    ::close(ends[1]);
+    Ended ended;
+    std::array<char, 512> buffer{};
+    for (;;) {
+        const auto count = ::read(ends[0], buffer.data(), buffer.size());
+        if (count <= 0)
+            break;
+        ended.told.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    ::close(ends[0]);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return ended;
+}
+
+} // namespace
+
+TEST_CASE("a service that ignores its cancellation does not keep a program from ending")
+{
+    const auto ended = run_in_child([](ServiceManager& manager) -> Task<> {
+        auto service = manager.create_service<Deaf>();
+        co_await service->wait_for(S::running);
+        throw std::runtime_error("as planned");
+    });
+    INFO(ended.told);
+    CHECK(ended.code == 1);
+    CHECK(contains(ended.told, "error: as planned"));
+    CHECK(contains(ended.told, "run did not end in time"));
+}
+
+TEST_CASE("an app that ignores its cancellation does not keep a program from ending")
+{
+    const auto ended = run_in_child([](ServiceManager& manager) -> Task<> {
+        std::raise(SIGINT);
+        co_await ignore_cancellation();
+        TaskGroup impatience(manager.executor());
+        impatience.spawn("again", [&]() -> Task<> {
+            co_await manager.sleep(20ms);
+            std::raise(SIGINT);
+        });
+        co_await impatience.join();
+        co_await manager.sleep(1h);
+    });
+    INFO(ended.told);
+    CHECK(ended.code == 130);
+    CHECK(contains(ended.told, "the app did not end"));
+}
+
+TEST_CASE("a handler that throws on the executor of a program ends it with 1, not without closing")
+{
+    std::shared_ptr<ServiceWrapper> service;
+    const auto ended = run_program([&](ServiceManager& manager) -> Task<> {
+        service = manager.create_service<Idle>();
+        co_await service->wait_for(S::running);
+        const auto executor = manager.executor();
+        boost::asio::post(executor, [] { throw std::runtime_error("thrown by a handler"); });
+        co_await manager.sleep(1h);
+    });
+    CHECK(ended.code == 1);
+    CHECK(contains(ended.told, "error: thrown by a handler"));
+    CHECK(service->status() == S::stopped);
 }

@@ -75,6 +75,13 @@ TEST_CASE("wrong options are refused with member, value and range")
               o.health.polls_per_minute = 0;
           }) == "manager options: health.polls_per_minute is 0; it must be 1 to 60000");
     CHECK(refusal([](auto& o) { o.work.poll_one = 0s; }).find("work.poll_one") != std::string::npos);
+    CHECK(refusal([](auto& o) {
+              o.limits.terminate = Duration::max();
+          }) == "manager options: limits.terminate is 9223372036854 ms; it must be at most 315360000 s (10 years)");
+    CHECK(refusal([](auto& o) { o.health.idle_poll = 24h * 365 * 11; }).find("10 years") != std::string::npos);
+    CHECK(refusal([](auto& o) { o.market.report_after = Duration::max(); }).find("10 years") != std::string::npos);
+    CHECK(refusal([](auto& o) { o.payment.first_poll = Duration::max(); }).find("10 years") != std::string::npos);
+    CHECK(refusal([](auto& o) { o.limits.start = 24h * 365 * 10; }) == "accepted");
     CHECK(refusal([](auto& o) { o.payment.network = "moon"; }).find("moon") != std::string::npos);
 }
 
@@ -82,6 +89,10 @@ TEST_CASE("wrong options of a service are refused")
 {
     ServiceOptions options;
     detail::check_options(options);
+    options.expiration = 24h * 365 * 10;
+    detail::check_options(options);
+    options.expiration = Duration::max();
+    CHECK_THROWS_WITH(detail::check_options(options), Catch::Contains("10 years"));
     options.expiration = 299s;
     try {
         detail::check_options(options);

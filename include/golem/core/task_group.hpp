@@ -3,12 +3,11 @@
 #include <golem/core/event.hpp>
 #include <golem/core/task.hpp>
 
-#include <boost/asio/cancellation_signal.hpp>
-
+#include <cstddef>
 #include <exception>
 #include <functional>
-#include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +16,10 @@ namespace golem {
 /// Owns background tasks: nothing outlives the group, and no exception is lost.
 ///
 /// Make it the last member of its owner, so that the tasks' captures die after the tasks. All members belong to the
-/// executor it was made with. Destroying a group that still has tasks is a bug (std::terminate): cancel and join first.
+/// executor it was made with. Cancel and join before destroying: a group that is destroyed by its running executor and
+/// still has tasks is a bug (std::terminate), since they would go on without their owner. Only when nothing runs the
+/// executor any more (an exception left `run()`, the context is being destroyed) a group may go before its tasks: they
+/// are never resumed, and their frames go with the context.
 class TaskGroup {
 public:
     /// Called for each exception of a task (not for cancellations), with the task's name.
@@ -30,8 +32,8 @@ public:
     TaskGroup& operator=(const TaskGroup&) = delete;
 
     /// Starts the task that `make` returns, at the executor's next turn. The closure lives as long as the task, so a
-    /// coroutine lambda may use its captures, and may own the owner of this group. After cancel() nothing is started any
-    /// more.
+    /// coroutine lambda may use its captures, and may own the owner of this group. After cancel() nothing is started
+    /// any more.
     void spawn(std::string name, std::function<Task<>()> make);
 
     /// Asks every task to end (terminal cancellation) and refuses new ones. Idempotent.
@@ -41,22 +43,22 @@ public:
     /// Shielded by nothing: a cancelled join leaves the tasks where they are.
     Task<> join();
 
-    std::size_t size() const noexcept { return tasks_.size(); }
+    std::size_t size() const noexcept;
     std::vector<std::string> names() const;
 
 private:
-    struct Entry {
-        std::string name;
-        std::function<Task<>()> make;
-        boost::asio::cancellation_signal signal;
-    };
+    struct Entry;
+    struct State;
+    class Ticket;
 
-    Executor executor_;
-    FailureHandler on_failure_;
-    std::list<std::shared_ptr<Entry>> tasks_;
-    std::exception_ptr first_failure_;
-    Event idle_;
-    bool cancelled_ = false;
+    std::shared_ptr<State> state_;
 };
+
+namespace detail {
+
+/// Whether this thread is running `executor` at this moment; nothing for kinds of executors that cannot tell.
+std::optional<bool> runs_here(const Executor& executor);
+
+} // namespace detail
 
 } // namespace golem

@@ -7,7 +7,8 @@
 namespace golem {
 
 /// What a user subclasses: what to rent, and what to do there. An object is made anew for each attempt; all of its
-/// functions are called on the manager's executor, never two at a time.
+/// functions are called on the manager's executor, never two at a time, with one exception: after a run() that did
+/// not obey its cancellation within ServiceLimits::cancel shutdown() is called although run() has not ended.
 class Service {
 public:
     virtual ~Service() = default;

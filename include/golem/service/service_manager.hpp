@@ -24,12 +24,13 @@
 
 namespace golem {
 
-/// Limits of a service's steps. All more than zero; clean-up goes on with the next step when one passes.
+/// Limits of a service's steps. All more than zero and at most 10 years; clean-up goes on with the next step when one
+/// passes.
 struct ServiceLimits {
     Duration activity_create = std::chrono::seconds(30); ///< 5 s at least.
     Duration activity_destroy = std::chrono::seconds(30);
     Duration start = std::chrono::minutes(10);
-    /// How long start() or run() may take to end once cancelled; after that it is not waited for any more.
+    /// How long start(), run() or shutdown() may take to end once cancelled; after that it is not waited for any more.
     Duration cancel = std::chrono::seconds(10);
     Duration shutdown = std::chrono::seconds(30);
     Duration terminate = std::chrono::seconds(10);
@@ -61,9 +62,13 @@ struct ServiceManagerOptions {
     /// Called on the manager's executor with what concerns the whole manager (no funds, key revoked) after every
     /// waiting service has failed of it, and with the exceptions of services. By default both are logged.
     std::function<void(std::exception_ptr)> exception_handler{};
+    /// Called on the manager's executor with what the market met, each time a payload has found no provider for
+    /// MarketOptions::report_after; it is logged as well. Must not call the manager.
+    std::function<void(const MarketReport&)> on_report{};
     /// Seed of ids, jitter and choices; absent: from the system.
     std::optional<std::uint64_t> seed{};
-    /// The clock; absent: the machine's. It must outlive the manager. Virtual time needs the executor constructor.
+    /// The clock; absent: the machine's. It must outlive the manager and, with the executor constructor, all work of
+    /// that executor: what the manager left there may still hold sleeps. Virtual time needs the executor constructor.
     TimeSource* time = nullptr;
 };
 
@@ -71,7 +76,8 @@ struct ServiceManagerOptions {
 struct ServiceOptions {
     /// Instead of Service::payload().
     std::optional<Payload> payload{};
-    /// From signing to the agreement's end, 5 minutes at least; a service that runs then is `failed`, cause "expired".
+    /// From signing to the agreement's end, 5 minutes to 10 years; a service that runs then is `failed`, cause
+    /// "expired".
     Duration expiration = std::chrono::hours(3);
     /// Arguments of the runtime's start command (Service::start() by default uses them).
     std::vector<std::string> start_args{};
@@ -101,7 +107,8 @@ public:
 
     /// With an executor and a thread of its own. Throws Error invalid_input for bad options, before any I/O.
     explicit ServiceManager(ServiceManagerOptions options = ServiceManagerOptions());
-    /// On the caller's executor (a strand or a single-threaded context).
+    /// On the caller's executor (a strand or a single-threaded context). The executor's context must outlive the
+    /// manager.
     ServiceManager(const Executor& executor, ServiceManagerOptions options);
     /// An owned thread closes within its limit and joins. On a joined executor it only asks for the end, and logs:
     /// await close() first.

@@ -28,7 +28,7 @@ enum class EventKind {
     agreement_expired,     ///< Its time was up.
     activity_lost,         ///< The daemon cannot reach the exe-unit any more (text).
     activity_terminated,   ///< The daemon says that it has ended (text: the reason, if known).
-    activity_unresponsive, ///< The provider has lost sight of the exe-unit.
+    activity_unresponsive, ///< The exe-unit is out of sight (text: if it is not the provider who says so).
     activity_ready,        ///< The provider sees it.
 };
 
@@ -56,7 +56,8 @@ enum class Phase {
     ended,
 };
 
-/// A step is what goes on in the phase; at most one does at a time. Its end comes back as an event.
+/// A step is what goes on in the phase; at most one does at a time, not counting abandoned ones. Its end comes back as
+/// an event; the end of an abandoned one must not.
 enum class Action {
     create_activity,
     start,
@@ -113,7 +114,7 @@ public:
         if (phase_ == Phase::hiring)
             return waiting_for_;
         if (status() == ServiceStatus::unresponsive)
-            return "the provider has lost sight of the exe-unit";
+            return unresponsive_why_;
         return cause_;
     }
 
@@ -223,7 +224,10 @@ private:
                         "The activity has ended.");
             }
             break;
-        case EventKind::activity_unresponsive: unresponsive_ = activity_; break;
+        case EventKind::activity_unresponsive:
+            unresponsive_ = activity_;
+            unresponsive_why_ = event.text().empty() ? "the provider has lost sight of the exe-unit" : event.text();
+            break;
         case EventKind::activity_ready: unresponsive_ = false; break;
         case EventKind::start_done:
         case EventKind::shutdown_done:
@@ -369,6 +373,7 @@ private:
     Verdict verdict_ = Verdict::none;
     Rank rank_ = Rank::none;
     std::string waiting_for_;
+    std::string unresponsive_why_;
     std::string cause_;
     std::string farewell_;
     bool agreement_ = false;
