@@ -52,14 +52,15 @@ GuardedDirectory::GuardedDirectory(const std::filesystem::path& root)
     }
 }
 
-// Whoever used the directory has cleaned up; the guard must not see the pipe's end.
+// Whoever used the directory has cleaned up. It goes before its guard: this process may die at any moment.
 GuardedDirectory::~GuardedDirectory()
 {
+    std::error_code ignored; // Not empty only if something in it could not be removed: then it stays with it.
+    std::filesystem::remove(path_, ignored);
+    // Before the pipe's end, which it must not see.
     ::kill(guard_, SIGKILL);
     while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) {
     }
-    std::error_code ignored; // Not empty only if something in it could not be removed: then it stays with it.
-    std::filesystem::remove(path_, ignored);
 }
 
 } // namespace golem::provider
