@@ -49,7 +49,7 @@ public:
     /// process.
     bool run_rest(boost::asio::io_context& context)
     {
-        const auto deadline = std::chrono::steady_clock::now() + last_limit;
+        const auto deadline = manager_.time().deadline(last_limit);
         keep_running(context, [&] { return context.run_one_until(deadline) > 0; });
         return context.stopped() && app_over_.is_set();
     }

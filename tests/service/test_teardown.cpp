@@ -53,7 +53,7 @@ TEST_CASE("a context may be destroyed with tasks that have not ended")
 TEST_CASE("an exception that leaves a joined executor is the program's, whatever the manager was doing")
 {
     // A service that was cut off is kept by its wrapper, and by itself: leak checkers shall find it.
-    static std::vector<std::shared_ptr<ServiceWrapper>> kept;
+    static auto& kept = *new std::vector<std::shared_ptr<ServiceWrapper>>(); // Never destroyed.
     ServiceManagerOptions options;
     options.daemon = Daemon("http://127.0.0.1:1", "key"); // Nobody is there: it is tried again and again.
     const auto program = [&] {
