@@ -273,12 +273,12 @@ Task<> Engine::close_all()
     const auto start = time_.now();
     co_await end_services(start);
     // The market needs the feed, and may leave a last agreement to be settled.
-    TaskGroup hurry(executor_);
-    hurry.spawn("hurry", [this] { return hurry_market(); });
+    TaskGroup impatience(executor_);
+    impatience.spawn("hurry", [this] { return hurry_market(); });
     auto left = left_of(start);
     co_await close_part("the market", &Engine::close_market, left);
-    hurry.cancel();
-    co_await hurry.join();
+    impatience.cancel();
+    co_await impatience.join();
     left = left_of(start);
     TaskGroup both(executor_);
     both.spawn("close feed", [this, left] { return close_part("the agreement feed", &Engine::close_feed, left); });
