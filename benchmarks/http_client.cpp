@@ -5,6 +5,7 @@
 //
 // The server is another process, so only the client's processor time is counted.
 
+#include <golem/core/error.hpp>
 #include <golem/core/real_time.hpp>
 #include <golem/core/task_group.hpp>
 #include <golem/http/client.hpp>
@@ -33,7 +34,7 @@ namespace beast = boost::beast;
 
 namespace {
 
-constexpr char answer[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{\"state\":[\"Ready\",null]   }";
+constexpr char answer[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{\"state\":[\"Ready\",null]  }";
 
 golem::Task<> answer_connection(asio::ip::tcp::socket socket)
 {
@@ -161,10 +162,17 @@ golem::Task<> pooled_loop(golem::http::Transport& transport, std::size_t request
     }
 }
 
+// A loop that ended early would look cheap.
+void give_up(const std::string& name, std::exception_ptr failure)
+{
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), golem::describe(failure).c_str());
+    std::exit(1);
+}
+
 Cost run_bare(std::uint16_t port, std::size_t requests, std::size_t connections)
 {
     asio::io_context context(1);
-    golem::TaskGroup group(context.get_executor());
+    golem::TaskGroup group(context.get_executor(), give_up);
     for (std::size_t i = 0; i < connections; ++i)
         group.spawn("bare", [=] { return bare_loop(port, requests / connections); });
     return measure(requests, context);
@@ -178,7 +186,7 @@ Cost run_pooled(std::uint16_t port, std::size_t requests, std::size_t connection
     options.max_idle = connections;
     const auto url = golem::http::Url::parse("http://127.0.0.1:" + std::to_string(port));
     auto transport = golem::http::make_transport(context.get_executor(), time, url, options);
-    golem::TaskGroup group(context.get_executor());
+    golem::TaskGroup group(context.get_executor(), give_up);
     for (std::size_t i = 0; i < connections; ++i)
         group.spawn("pooled", [&] { return pooled_loop(*transport, requests / connections); });
     const auto cost = measure(requests, context);
