@@ -13,51 +13,89 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace golem::devnet {
 
 namespace {
 
+// What the devnet's thread works on. The thread is its last holder.
+struct Net {
+    explicit Net(const DevnetOptions& options) : devnet(context.get_executor(), time, options) {}
+
+    RealTime time;
+    boost::asio::io_context context{1};
+    Devnet devnet;
+    TaskGroup tasks{context.get_executor(), [](const std::string& name, std::exception_ptr failure) {
+                        std::fprintf(stderr, "%s failed: %s\n", name.c_str(), describe(failure).c_str());
+                    }};
+};
+
+// Threads that could not be joined by who stopped them, because it was one of them.
+class ThreadsToJoinAtExit {
+public:
+    ~ThreadsToJoinAtExit()
+    {
+        for (auto& thread : threads_)
+            thread.join();
+    }
+
+    void add(std::thread thread)
+    {
+        const std::lock_guard lock(mutex_);
+        threads_.push_back(std::move(thread));
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<std::thread> threads_;
+};
+
+ThreadsToJoinAtExit& threads_to_join_at_exit()
+{
+    static ThreadsToJoinAtExit threads;
+    return threads;
+}
+
 class Embedded {
 public:
-    explicit Embedded(const EmbeddedOptions& options) : devnet_(context_.get_executor(), time_, options.devnet)
+    explicit Embedded(const EmbeddedOptions& options) : net_(std::make_shared<Net>(options.devnet))
     {
         const auto runtimes =
-            provider::make_process_runtime(context_.get_executor(), time_, provider::ProcessRuntimeOptions());
+            provider::make_process_runtime(net_->context.get_executor(), net_->time, provider::ProcessRuntimeOptions());
         for (int number = 1; number <= options.providers; ++number) {
             auto provider = options.provider;
             if (number > 1)
                 provider.name += "-" + std::to_string(number);
-            devnet_.add_provider(provider, runtimes);
+            net_->devnet.add_provider(provider, runtimes);
         }
-        tasks_.spawn("the embedded devnet", [this] { return devnet_.run(); });
-        thread_ = std::thread([this] { context_.run(); });
+        net_->tasks.spawn("the embedded devnet", [net = net_.get()] { return net->devnet.run(); });
+        threads_to_join_at_exit(); // Made before anything static that holds a devnet, so it ends later.
+        thread_ = std::thread([net = net_] { net->context.run(); });
     }
 
-    // Never on its own thread: daemon values and transports belong to its users, and a request holds it on its sender's
-    // side until after it has ended here.
+    // On the devnet's own thread if a user's context was destroyed under a request, which then held the last reference.
     ~Embedded()
     {
-        boost::asio::post(context_, [this] { devnet_.stop(); });
-        thread_.join();
+        boost::asio::post(net_->context, [net = net_.get()] { net->devnet.stop(); });
+        if (thread_.get_id() == std::this_thread::get_id())
+            threads_to_join_at_exit().add(std::move(thread_));
+        else
+            thread_.join();
     }
 
     Embedded(const Embedded&) = delete;
     Embedded& operator=(const Embedded&) = delete;
 
-    Devnet& devnet() noexcept { return devnet_; }
+    Devnet& devnet() noexcept { return net_->devnet; }
 
-    Executor executor() noexcept { return context_.get_executor(); }
+    Executor executor() noexcept { return net_->context.get_executor(); }
 
 private:
-    RealTime time_;
-    boost::asio::io_context context_{1};
-    Devnet devnet_;
-    TaskGroup tasks_{context_.get_executor(), [](const std::string& name, std::exception_ptr failure) {
-                         std::fprintf(stderr, "%s failed: %s\n", name.c_str(), describe(failure).c_str());
-                     }};
+    std::shared_ptr<Net> net_;
     std::thread thread_;
 };
 

@@ -40,9 +40,18 @@ TEST_CASE("virtual time jumps and keeps the order of sleepers")
     test::run_virtual([&](VirtualTime& time) -> Task<> {
         const auto executor = co_await boost::asio::this_coro::executor;
         TaskGroup group(executor);
-        group.spawn("b", [&]() -> Task<> { co_await time.sleep_for(3h, "b"); order += 'b'; });
-        group.spawn("a", [&]() -> Task<> { co_await time.sleep_for(1h, "a"); order += 'a'; });
-        group.spawn("c", [&]() -> Task<> { co_await time.sleep_for(3h, "c"); order += 'c'; });
+        group.spawn("b", [&]() -> Task<> {
+            co_await time.sleep_for(3h, "b");
+            order += 'b';
+        });
+        group.spawn("a", [&]() -> Task<> {
+            co_await time.sleep_for(1h, "a");
+            order += 'a';
+        });
+        group.spawn("c", [&]() -> Task<> {
+            co_await time.sleep_for(3h, "c");
+            order += 'c';
+        });
         co_await group.join();
         CHECK(time.elapsed() == 3h);
     });
@@ -107,7 +116,10 @@ TEST_CASE("a set event is never missed, a reset one blocks")
         TaskGroup group(executor);
         int released = 0;
         for (int i = 0; i < 3; ++i)
-            group.spawn("waiter", [&]() -> Task<> { co_await event.wait(); ++released; });
+            group.spawn("waiter", [&]() -> Task<> {
+                co_await event.wait();
+                ++released;
+            });
         co_await time.sleep_for(1s, "let them wait");
         event.pulse();
         co_await group.join();
@@ -196,9 +208,51 @@ TEST_CASE("call_on crosses executors with result, exception and cancellation", "
         std::function<Task<>()> endless = [&] { return time.sleep_for(1h, "endless"); };
         for (int i = 0; i < 200; ++i) {
             auto called = call_on<void>(pool.get_executor(), endless);
-            const bool ended = co_await with_timeout(time, std::chrono::microseconds(i * 5), std::move(called), "limit");
+            const bool ended =
+                co_await with_timeout(time, std::chrono::microseconds(i * 5), std::move(called), "limit");
             CHECK(!ended);
         }
     });
     pool.join();
+}
+
+TEST_CASE("call_on outlives neither context", "[race]")
+{
+    // One thread pool answers while the contexts of callers end, at every moment of a call.
+    boost::asio::thread_pool pool(1);
+    RealTime time;
+    auto kept = std::make_shared<int>(1);
+    std::weak_ptr<int> watched = kept;
+    for (int i = 0; i < 300; ++i) {
+        boost::asio::io_context context(1);
+        TaskGroup group(context.get_executor());
+        const auto length = std::chrono::microseconds(i);
+        auto called = [&time, length, kept]() -> Task<> { co_await time.sleep_for(length, "callee"); };
+        std::function<Task<>()> function = called;
+        group.spawn("caller", [&pool, kept, function]() -> Task<> {
+            for (;;)
+                co_await call_on<void>(pool.get_executor(), function);
+        });
+        context.run_for(std::chrono::microseconds(i * 2));
+    }
+    pool.join(); // No callee is left behind.
+    kept.reset();
+    CHECK(watched.expired());
+}
+
+TEST_CASE("call_on completes as cancelled when the callee's context ends")
+{
+    test::run_real([]() -> Task<> {
+        auto elsewhere = std::make_unique<boost::asio::io_context>(1);
+        const auto executor = co_await boost::asio::this_coro::executor;
+        boost::asio::post(executor, [&] { elsewhere.reset(); });
+        std::function<Task<int>()> function = []() -> Task<int> { co_return 1; };
+        std::exception_ptr failure;
+        try {
+            co_await call_on<int>(elsewhere->get_executor(), function);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        CHECK(is_cancelled(failure));
+    });
 }

@@ -3,6 +3,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <cstdlib>
 #include <vector>
 
 using namespace golem;
@@ -86,6 +87,30 @@ TEST_CASE("an exception that leaves a joined executor is the program's, whatever
     CHECK_THROWS_WITH(program(), "as planned");
     REQUIRE(!kept.empty());
     CHECK(!is_final(kept.back()->status().status));
+}
+
+TEST_CASE("a joined executor may be destroyed under requests to an embedded devnet")
+{
+    static auto& kept = *new std::vector<std::shared_ptr<ServiceWrapper>>(); // As above.
+    ::unsetenv("YAGNA_APPKEY");
+    devnet::EmbeddedOptions embedded;
+    embedded.announce = false;
+    const auto delay = GENERATE(0ms, 1ms, 3ms, 10ms, 30ms, 100ms);
+    const auto program = [&] {
+        boost::asio::io_context context(1);
+        ServiceManagerOptions options;
+        options.daemon = devnet::daemon_or_devnet(embedded);
+        ServiceManager manager(context.get_executor(), options);
+        TaskGroup app(context.get_executor());
+        for (int i = 0; i < 5; ++i)
+            kept.push_back(manager.create_service<Busy>());
+        app.spawn("app", [&]() -> Task<> {
+            co_await manager.sleep(delay);
+            boost::asio::post(context, [] { throw std::runtime_error("as planned"); });
+        });
+        context.run();
+    };
+    CHECK_THROWS_WITH(program(), "as planned");
 }
 
 TEST_CASE("a manager that is destroyed while it is closed goes on closing once")
