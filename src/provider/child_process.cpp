@@ -40,6 +40,8 @@ std::shared_ptr<ChildProcess> ChildProcess::spawn(
     auto process = std::make_shared<ChildProcess>(executor, request.out, request.err);
     process->keep_ = std::move(keep);
     process->on_reaped_ = std::move(on_reaped);
+    process->outputs_[0].on_data = request.on_out;
+    process->outputs_[1].on_data = request.on_err;
     process->start(request);
     process->listen(process->outputs_[0]);
     process->listen(process->outputs_[1]);
@@ -109,8 +111,12 @@ void ChildProcess::read(Output& output, std::size_t at_most)
         }
         const auto size = static_cast<std::size_t>(count);
         at_most -= size;
-        if (!ended_.is_set())
-            output.kept.append(std::string_view(buffer.data(), size));
+        if (ended_.is_set())
+            continue;
+        const std::string_view data(buffer.data(), size);
+        output.kept.append(data);
+        if (output.on_data)
+            output.on_data(data);
     }
 }
 

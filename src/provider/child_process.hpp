@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace golem::provider {
@@ -24,6 +25,8 @@ struct SpawnRequest {
     std::string directory;
     OutputPart out;
     OutputPart err;
+    std::function<void(std::string_view)> on_out;
+    std::function<void(std::string_view)> on_err;
 };
 
 // A running command: its own session and process group, no input, both outputs read to their end so that it never
@@ -64,6 +67,7 @@ private:
 
         boost::asio::posix::stream_descriptor pipe;
         detail::KeptOutput kept;
+        std::function<void(std::string_view)> on_data;
     };
 
     void start(const SpawnRequest& request);

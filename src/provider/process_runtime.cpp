@@ -294,6 +294,8 @@ private:
         spawn.directory = host("/golem/work");
         spawn.out = request.out;
         spawn.err = request.err;
+        spawn.on_out = request.on_out;
+        spawn.on_err = request.on_err;
         spawn.environment = {
             "PATH=" + premises_->options.path,
             "HOME=" + host("/golem/work"),

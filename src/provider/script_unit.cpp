@@ -5,7 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
+#include <string_view>
 #include <utility>
 
 namespace golem::provider {
@@ -40,6 +43,15 @@ std::string message_of(const std::exception_ptr& failure)
     }
 }
 
+BatchEvent event_of(BatchEvent::Kind kind, int index, Timestamp date)
+{
+    BatchEvent event;
+    event.kind = kind;
+    event.index = index;
+    event.date = date;
+    return event;
+}
+
 void keep_output(
     const std::optional<Capture>& capture, std::string output, std::optional<std::string>& text, bool& binary)
 {
@@ -56,7 +68,7 @@ void keep_output(
 ScriptUnit::ScriptUnit(
     const Executor& executor, TimeSource& time, std::unique_ptr<Runtime> runtime, UnitOptions options)
     : executor_(executor), time_(time), runtime_(std::move(runtime)), options_(std::move(options)),
-      started_(time.now()), ending_(executor), tasks_(executor)
+      started_(time.now()), ending_(executor), moved_(executor), tasks_(executor)
 {
 }
 
@@ -65,6 +77,8 @@ void ScriptUnit::exec(const std::string& batch, const std::string& script)
     if (ended_)
         throw Error(Errc::activity_lost, "execute script", "the exe-unit has ended; create another activity");
     auto entry = std::make_shared<Batch>(executor_, parse_script(script));
+    for (const auto& command : nlohmann::json::parse(script))
+        entry->texts.push_back(command.dump());
     batches_[batch] = entry;
     tasks_.spawn("batch", [this, entry] { return run_batch(entry); });
 }
@@ -73,13 +87,7 @@ Task<std::optional<std::vector<CommandOutcome>>>
 ScriptUnit::results(const std::string& batch, Duration wait, std::optional<int> index)
 {
     const auto self = shared_from_this();
-    const auto found = batches_.find(batch);
-    if (found == batches_.end()) {
-        Error error(Errc::not_found, "read results", "no such batch was sent to this activity");
-        error.set_their_words("batch_id = " + batch);
-        throw error;
-    }
-    const auto entry = found->second;
+    const auto entry = find(batch, "read results");
     const auto limit = time_.deadline(wait);
     while (!entry->log.answers(index) && !ended_) {
         const auto left = limit - time_.now();
@@ -98,11 +106,58 @@ ScriptUnit::results(const std::string& batch, Duration wait, std::optional<int> 
     co_return entry->log.view(index);
 }
 
+const std::shared_ptr<ScriptUnit::Batch>& ScriptUnit::find(const std::string& batch, const char* operation) const
+{
+    const auto found = batches_.find(batch);
+    if (found != batches_.end())
+        return found->second;
+    Error error(Errc::not_found, operation, "no such batch was sent to this activity");
+    error.set_their_words("batch_id = " + batch);
+    throw error;
+}
+
+Task<BatchEvents> ScriptUnit::events(const std::string& batch, std::size_t from, Duration wait)
+{
+    const auto self = shared_from_this();
+    const auto entry = find(batch, "stream results");
+    const auto limit = time_.deadline(wait);
+    const auto is_over = [&] { return entry->log.is_finished() || entry->commands.empty() || tasks_.size() == 0; };
+    while (entry->stream.count() <= from && !is_over()) {
+        const auto left = limit - time_.now();
+        if (left <= Duration::zero())
+            break;
+        auto change = entry->told.wait();
+        co_await with_timeout(time_, left, std::move(change), "events of a batch");
+    }
+    BatchEvents events;
+    events.events = entry->stream.from(from);
+    events.next = entry->stream.count();
+    events.is_over = is_over();
+    co_return events;
+}
+
+void ScriptUnit::enter(UnitStatePair state)
+{
+    state_ = state;
+    moved_.pulse();
+}
+
+Task<> ScriptUnit::state_leaves(UnitStatePair seen)
+{
+    const auto self = shared_from_this();
+    while (state_ == seen)
+        co_await moved_.wait();
+}
+
 Task<> ScriptUnit::run_batch(std::shared_ptr<Batch> batch)
 {
     for (const auto& command : batch->commands) {
         if (ended_)
             co_return;
+        const auto index = batch->log.done();
+        auto started = event_of(BatchEvent::Kind::started, static_cast<int>(index), time_.utc());
+        started.text = batch->texts[index];
+        batch->tell(std::move(started));
         const auto admission = detail::admit(state_, command);
         if (admission.refusal) {
             finish(*batch, failed(*admission.refusal));
@@ -112,16 +167,16 @@ Task<> ScriptUnit::run_batch(std::shared_ptr<Batch> batch)
             ++generation_;
             runtime_->stop();
             deployed_ = false;
-            state_ = {admission.after, std::nullopt};
+            enter({admission.after, std::nullopt});
             finish(*batch, succeeded());
             continue;
         }
-        state_ = admission.during;
+        enter(admission.during);
         const auto generation = generation_;
         CommandOutcome outcome;
         std::exception_ptr failure;
         try {
-            outcome = co_await perform(command);
+            outcome = co_await perform(batch, command);
         } catch (...) {
             failure = std::current_exception();
         }
@@ -131,7 +186,7 @@ Task<> ScriptUnit::run_batch(std::shared_ptr<Batch> batch)
             finish(*batch, std::move(outcome));
             co_return;
         }
-        state_ = {admission.after, std::nullopt};
+        enter({admission.after, std::nullopt});
         if (failure)
             outcome = failed(message_of(failure));
         const bool ok = outcome.ok;
@@ -141,7 +196,7 @@ Task<> ScriptUnit::run_batch(std::shared_ptr<Batch> batch)
     }
 }
 
-Task<CommandOutcome> ScriptUnit::perform(const Command& command)
+Task<CommandOutcome> ScriptUnit::perform(std::shared_ptr<Batch> batch, const Command& command)
 {
     if (options_.command_latency > Duration::zero()) {
         auto ending = ending_.wait();
@@ -155,7 +210,7 @@ Task<CommandOutcome> ScriptUnit::perform(const Command& command)
     } else if (const auto* start_command = std::get_if<StartCommand>(&command)) {
         outcome = co_await start(*start_command);
     } else if (const auto* run_command = std::get_if<RunCommand>(&command)) {
-        outcome = co_await run(*run_command);
+        outcome = co_await run(batch, *run_command);
     } else if (const auto* transfer_command = std::get_if<TransferCommand>(&command)) {
         outcome = co_await transfer(*transfer_command);
     } else {
@@ -192,19 +247,44 @@ Task<CommandOutcome> ScriptUnit::start(const StartCommand& command)
     co_return outcome;
 }
 
-Task<CommandOutcome> ScriptUnit::run(const RunCommand& command)
+Task<CommandOutcome> ScriptUnit::run(std::shared_ptr<Batch> batch, const RunCommand& command)
 {
     RunRequest request;
     request.entry_point = command.entry_point;
     request.args = command.args;
     request.out = part_for(command.out);
     request.err = part_for(command.err);
+    const auto listener = [&](const std::optional<Capture>& capture, BatchEvent::Kind kind) {
+        std::function<void(std::string_view)> listen;
+        if (!capture || !capture->streamed)
+            return listen;
+        // The command may outlive its batch and this unit.
+        const auto most = capture->limit > 0 ? capture->limit : std::string::npos;
+        const auto told = std::make_shared<std::size_t>(0);
+        listen = [=, this, unit = weak_from_this(), batch = std::weak_ptr(batch), binary = capture->binary,
+                  index = static_cast<int>(batch->log.done())](std::string_view data) {
+            const auto alive = unit.lock();
+            const auto to = batch.lock();
+            data = data.substr(0, std::min(data.size(), most - *told));
+            if (!alive || !to || data.empty() || to->log.done() != static_cast<std::size_t>(index))
+                return;
+            *told += data.size();
+            auto event = event_of(kind, index, time_.utc());
+            event.text = binary ? std::string(data) : as_text(std::string(data));
+            event.is_binary = binary;
+            to->tell(std::move(event));
+        };
+        return listen;
+    };
+    request.on_out = listener(command.out, BatchEvent::Kind::out);
+    request.on_err = listener(command.err, BatchEvent::Kind::err);
     auto output = co_await runtime_->run(request);
     auto outcome = succeeded();
     keep_output(command.out, std::move(output.out), outcome.out, outcome.out_is_binary);
     keep_output(command.err, std::move(output.err), outcome.err, outcome.err_is_binary);
     if (output.exit_code != 0) {
         outcome.ok = false;
+        outcome.return_code = output.exit_code;
         outcome.message = "ExeScript command exited with code " + std::to_string(output.exit_code);
     }
     co_return outcome;
@@ -219,8 +299,14 @@ Task<CommandOutcome> ScriptUnit::transfer(const TransferCommand& command)
 void ScriptUnit::finish(Batch& batch, CommandOutcome outcome)
 {
     outcome.date = time_.utc();
+    if (!outcome.ok && outcome.return_code == 0)
+        outcome.return_code = -1;
+    auto finished = event_of(BatchEvent::Kind::finished, static_cast<int>(batch.log.done()), outcome.date);
+    finished.text = outcome.message.value_or("");
+    finished.return_code = outcome.return_code;
     batch.log.add(std::move(outcome));
     batch.changed.pulse();
+    batch.tell(std::move(finished));
 }
 
 ScriptUnit::Usage ScriptUnit::measure() const noexcept
@@ -260,7 +346,7 @@ void ScriptUnit::end() noexcept
     static_cast<void>(report());
     reported_ = measure();
     ended_ = true;
-    state_ = {UnitState::terminated, std::nullopt};
+    enter({UnitState::terminated, std::nullopt});
     runtime_->kill();
     ending_.set();
     for (const auto& [id, batch] : batches_)
@@ -285,8 +371,10 @@ Task<> ScriptUnit::stop()
         co_await tasks_.join();
     }
     // Batches that never got a turn have nothing to say.
-    for (const auto& [id, batch] : batches_)
+    for (const auto& [id, batch] : batches_) {
         batch->changed.set();
+        batch->told.set();
+    }
 }
 
 std::string ScriptUnit::make_report() const

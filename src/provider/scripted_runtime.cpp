@@ -72,6 +72,10 @@ public:
             if (request.entry_point == "/bin/date" || request.entry_point == "date")
                 output.out = date_output(time_.utc());
         }
+        if (request.on_out && !output.out.empty())
+            request.on_out(output.out);
+        if (request.on_err && !output.err.empty())
+            request.on_err(output.err);
         output.out = kept(request.out, output.out);
         output.err = kept(request.err, output.err);
         co_return output;

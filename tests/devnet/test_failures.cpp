@@ -33,6 +33,14 @@ public:
         co_return std::nullopt;
     }
 
+    Task<provider::BatchEvents> events(const std::string&, std::size_t, Duration) override
+    {
+        fail();
+        co_return provider::BatchEvents();
+    }
+
+    Task<> state_leaves(provider::UnitStatePair) override { co_return; }
+
     provider::UnitStatePair state() const override { return {provider::UnitState::terminated, std::nullopt}; }
 
     std::optional<std::vector<double>> usage() const override { return std::nullopt; }

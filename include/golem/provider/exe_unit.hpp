@@ -3,6 +3,7 @@
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,28 @@ struct CommandOutcome {
     std::optional<std::string> message;
     bool is_batch_finished = false;
     Timestamp date{};
+    /// What the `finished` event of a stream says: the command's exit code, -1 for a failure without one.
+    int return_code = 0;
+};
+
+/// Something that happened in a batch, as streams of results tell it.
+struct BatchEvent {
+    enum class Kind { started, out, err, finished };
+    Kind kind = Kind::started;
+    int index = 0;
+    Timestamp date{};
+    /// started: the command as JSON text. out, err: output, bytes if `is_binary`, else text. finished: the message.
+    std::string text;
+    bool is_binary = false;
+    int return_code = 0;
+};
+
+struct BatchEvents {
+    std::vector<BatchEvent> events;
+    /// Where to go on reading.
+    std::size_t next = 0;
+    /// Nothing will follow.
+    bool is_over = false;
 };
 
 /// What the daemon calls on a provider's exe-unit, for the requestor. One executor.
@@ -46,7 +69,14 @@ public:
     virtual Task<std::optional<std::vector<CommandOutcome>>>
     results(const std::string& batch, Duration wait, std::optional<int> index) = 0;
 
+    /// What happened in a batch from event number `from` (0: its beginning) on; waits up to `wait` for the first one.
+    /// Output that nobody read is dropped once it is more than some megabytes, the oldest first; then numbers are left
+    /// out. Error not_found for an unknown batch.
+    virtual Task<BatchEvents> events(const std::string& batch, std::size_t from, Duration wait) = 0;
+
     virtual UnitStatePair state() const = 0;
+    /// Completes as soon as state() is not `seen` any more.
+    virtual Task<> state_leaves(UnitStatePair seen) = 0;
 
     /// One number a counter, in the order of the agreement's `golem.com.usage.vector`, as of the last report (once a
     /// second); nothing before the first report.

@@ -4,10 +4,12 @@
 #include <golem/core/time_source.hpp>
 #include <golem/provider/script.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace golem::provider {
@@ -19,6 +21,10 @@ struct RunRequest {
     /// What is kept of each output; the rest is cut out.
     OutputPart out;
     OutputPart err;
+    /// Called with each piece of output as it comes, whatever is kept of it; may be called after run() was cancelled.
+    /// Empty: nobody listens.
+    std::function<void(std::string_view)> on_out;
+    std::function<void(std::string_view)> on_err;
 };
 
 struct RunOutput {

@@ -33,7 +33,9 @@ public:
     void exec(const std::string& batch, const std::string& script) override;
     Task<std::optional<std::vector<CommandOutcome>>>
     results(const std::string& batch, Duration wait, std::optional<int> index) override;
+    Task<BatchEvents> events(const std::string& batch, std::size_t from, Duration wait) override;
     UnitStatePair state() const override { return state_; }
+    Task<> state_leaves(UnitStatePair seen) override;
     std::optional<std::vector<double>> usage() const override;
 
     /// Ends the unit as SIGTERM does: what runs is killed, its command fails with the output so far, and polls that
@@ -52,13 +54,23 @@ public:
 private:
     struct Batch {
         Batch(const Executor& executor, std::vector<Command> script)
-            : commands(std::move(script)), log(commands.size()), changed(executor)
+            : commands(std::move(script)), log(commands.size()), changed(executor), told(executor)
         {
         }
 
+        void tell(BatchEvent event)
+        {
+            stream.add(std::move(event));
+            told.pulse();
+        }
+
         std::vector<Command> commands;
+        // The same as JSON texts.
+        std::vector<std::string> texts;
         detail::BatchLog log;
+        detail::BatchStream stream;
         Event changed;
+        Event told;
     };
 
     struct Usage {
@@ -67,12 +79,14 @@ private:
     };
 
     Task<> run_batch(std::shared_ptr<Batch> batch);
-    Task<CommandOutcome> perform(const Command& command);
+    Task<CommandOutcome> perform(std::shared_ptr<Batch> batch, const Command& command);
     Task<CommandOutcome> deploy(const DeployCommand& command);
     Task<CommandOutcome> start(const StartCommand& command);
-    Task<CommandOutcome> run(const RunCommand& command);
+    Task<CommandOutcome> run(std::shared_ptr<Batch> batch, const RunCommand& command);
     Task<CommandOutcome> transfer(const TransferCommand& command);
+    const std::shared_ptr<Batch>& find(const std::string& batch, const char* operation) const;
     void finish(Batch& batch, CommandOutcome outcome);
+    void enter(UnitStatePair state);
     void end() noexcept;
     Usage measure() const noexcept;
     std::string make_report() const;
@@ -92,6 +106,7 @@ private:
     mutable std::optional<Usage> reported_;
     mutable std::optional<std::string> report_;
     Event ending_;
+    Event moved_;
     TaskGroup tasks_;
 };
 

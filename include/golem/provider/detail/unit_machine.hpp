@@ -4,6 +4,7 @@
 #include <golem/provider/script.hpp>
 
 #include <cstddef>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -138,6 +139,50 @@ public:
 private:
     std::size_t commands_;
     std::vector<CommandOutcome> outcomes_;
+};
+
+/// What a stream of a batch's results tells, from its beginning. Beyond `most_bytes` the oldest output goes.
+class BatchStream {
+public:
+    static constexpr std::size_t most_bytes = 8u << 20;
+
+    void add(BatchEvent event)
+    {
+        bytes_ += event.text.size();
+        entries_.push_back(Entry{count_++, std::move(event)});
+        for (auto entry = entries_.begin(); bytes_ > most_bytes && entry + 1 < entries_.end();) {
+            const bool is_output =
+                entry->event.kind == BatchEvent::Kind::out || entry->event.kind == BatchEvent::Kind::err;
+            if (!is_output) {
+                ++entry;
+                continue;
+            }
+            bytes_ -= entry->event.text.size();
+            entry = entries_.erase(entry);
+        }
+    }
+
+    /// How many events there were.
+    std::size_t count() const noexcept { return count_; }
+
+    std::vector<BatchEvent> from(std::size_t number) const
+    {
+        std::vector<BatchEvent> events;
+        for (const auto& entry : entries_)
+            if (entry.number >= number)
+                events.push_back(entry.event);
+        return events;
+    }
+
+private:
+    struct Entry {
+        std::size_t number;
+        BatchEvent event;
+    };
+
+    std::deque<Entry> entries_;
+    std::size_t count_ = 0;
+    std::size_t bytes_ = 0;
 };
 
 } // namespace golem::provider::detail
