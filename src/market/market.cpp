@@ -19,8 +19,6 @@ void check(const MarketOptions& options)
     const auto refuse = [](const std::string& member, const std::string& value, const std::string& range) {
         throw Error(Errc::invalid_input, "set up the market", member + " is " + value + "; it must be " + range);
     };
-    if (options.subnet.empty())
-        refuse("subnet", "empty", "the tag of a subnet, such as \"public\"");
     if (options.subnet.find_first_of("()*") != std::string::npos)
         refuse("subnet", "\"" + options.subnet + "\"", "without parentheses and asterisks");
     if (!options.strategy)
@@ -217,7 +215,7 @@ private:
             auto question = terms_();
             auto terms = co_await std::move(question);
             detail::Proposing proposing;
-            proposing.subnet = shared_.options.subnet;
+            proposing.subnet = shared_.options.subnet.empty() ? default_subnet : shared_.options.subnet;
             proposing.debit_note_interval = shared_.options.debit_note_interval;
             proposing.accept_timeout = shared_.options.accept_timeout;
             proposing.payment_timeout = shared_.options.payment_timeout;

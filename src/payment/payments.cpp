@@ -70,7 +70,7 @@ public:
         const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
         std::string app_session, std::function<void(const std::string&)> on_problem)
         : time_(time), client_(client), log_(log.with_tag("payment")), options_(options),
-          platform_(payment_platform(options.network)), app_session_(std::move(app_session)),
+          platform_(payment_platform(options.network.empty() ? default_network : options.network)), app_session_(std::move(app_session)),
           allocation_(
               executor, time, client, log_, options, platform_,
               [this] { return options_.budget - ledger_.accepted_total(); }),

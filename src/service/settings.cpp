@@ -70,9 +70,9 @@ first_of_both(std::string member, const Environment& environment, const char* va
 
 ServiceManagerOptions settle_options(ServiceManagerOptions options, const Environment& environment)
 {
-    options.market.subnet = first_of_both(std::move(options.market.subnet), environment, "YAGNA_SUBNET", "public");
+    options.market.subnet = first_of_both(std::move(options.market.subnet), environment, "YAGNA_SUBNET", default_subnet);
     options.payment.network =
-        first_of_both(std::move(options.payment.network), environment, "YAGNA_PAYMENT_NETWORK", "hoodi");
+        first_of_both(std::move(options.payment.network), environment, "YAGNA_PAYMENT_NETWORK", default_network);
 
     if (options.payment.budget <= Amount())
         refuse("manager options", "payment.budget", options.payment.budget.to_string() + " GLM", "more than zero");

@@ -715,7 +715,7 @@ TEST_CASE("options out of range are refused by name")
             return "accepted";
         };
         MarketOptions options;
-        options.subnet = "";
+        options.subnet = "(a)";
         CHECK(refused(options).find("subnet") != std::string::npos);
         options = MarketOptions();
         options.max_demands = 0;

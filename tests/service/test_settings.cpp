@@ -44,6 +44,13 @@ TEST_CASE("explicit member before environment before default")
     CHECK(from_environment.market.subnet == "mine");
     CHECK(from_environment.payment.network == "polygon");
 
+    ServiceManagerOptions in_part;
+    in_part.market = MarketOptions{.max_demands = 2};
+    in_part.payment = PaymentOptions{.budget = Amount(2)};
+    const auto completed = detail::settle_options(in_part, variables);
+    CHECK(completed.market.subnet == "mine");
+    CHECK(completed.payment.network == "polygon");
+
     options.market.subnet = "other";
     options.payment.network = "holesky";
     const auto chosen = detail::settle_options(options, variables);

@@ -18,10 +18,13 @@
 
 namespace golem {
 
+inline constexpr const char* default_subnet = "public";
+
 /// How agreements are found. All durations more than zero; the market's constructor checks.
 struct MarketOptions {
-    /// The subnet tag of our demands and of the offers we take; not empty.
-    std::string subnet = "public";
+    /// The subnet tag of our demands and of the offers we take. Empty: YAGNA_SUBNET if a ServiceManager reads these
+    /// options, else default_subnet.
+    std::string subnet{};
     Strategy strategy = cheapest();
     PriceCaps caps{};
     /// What we propose: how often notes come and how fast we accept them.

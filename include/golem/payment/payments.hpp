@@ -14,11 +14,14 @@
 
 namespace golem {
 
+inline constexpr const char* default_network = "hoodi";
+
 struct PaymentOptions {
     /// What may be spent in all, a hard ceiling. More than zero.
     Amount budget{1};
-    /// "hoodi", "holesky", "polygon", "mainnet", … The platform follows: erc20-hoodi-tglm, erc20-polygon-glm.
-    std::string network = "hoodi";
+    /// "hoodi", "holesky", "polygon", "mainnet", … The platform follows: erc20-hoodi-tglm, erc20-polygon-glm. Empty:
+    /// YAGNA_PAYMENT_NETWORK if a ServiceManager reads these options, else default_network.
+    std::string network{};
     /// How long an allocation lasts. While the manager lives it is replaced in time, at nine tenths of this, by one
     /// over what is left of the budget.
     Duration allocation_lifetime = std::chrono::hours(24) * 30;

@@ -49,10 +49,8 @@ struct ServiceManagerOptions {
     /// The daemon; absent: Daemon::from_environment().
     std::optional<Daemon> daemon{};
     // The environment is read once, by the manager's constructor.
-    /// `subnet` empty: YAGNA_SUBNET, else "public".
-    MarketOptions market = MarketOptions{.subnet = {}};
-    /// `network` empty: YAGNA_PAYMENT_NETWORK, else "hoodi".
-    PaymentOptions payment = PaymentOptions{.network = {}};
+    MarketOptions market{};
+    PaymentOptions payment{};
     ServiceLimits limits{};
     HealthOptions health{};
     WorkOptions work{};
