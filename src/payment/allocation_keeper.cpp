@@ -145,7 +145,7 @@ Task<> AllocationKeeper::create()
     }
     if (failure && is_cancelled(failure))
         std::rethrow_exception(failure); // What became of it is asked at the end.
-    if (failure && may_have_happened(failure)) {
+    if (failure && may_have_been_made(failure)) {
         lost = co_await find_lost();
         if (!lost)
             std::rethrow_exception(failure);

@@ -8,8 +8,9 @@
 
 namespace golem::detail {
 
-/// Whether a request that is not to be repeated may have had its effect although it failed.
-inline bool may_have_happened(const std::exception_ptr& failure)
+/// Whether an allocation whose making failed may be there all the same. A failure that the daemon reports comes from
+/// its checks, before it makes anything.
+inline bool may_have_been_made(const std::exception_ptr& failure)
 {
     try {
         std::rethrow_exception(failure);

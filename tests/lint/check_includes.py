@@ -40,7 +40,7 @@ def folder_of(path):
     parts = path.split("/")
     if len(parts) == 1:
         return parts[0]
-    if path.startswith("provider/yagna_adapter"):
+    if path.startswith("provider/yagna_"):
         return "provider/yagna_adapter"
     return parts[0]
 
