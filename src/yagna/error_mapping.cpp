@@ -77,6 +77,7 @@ constexpr std::array rows = {
     Row{400, 400, Api::payment, "Invoice ", "", "", refused, false, "the invoice's state does not allow this"},
     Row{400, 400, Api::payment, "Debit note ", "", "", refused, false, "the debit note's state does not allow this"},
     Row{500, 500, Api::payment, "nreachable", "", "", failed, true, no_chain},
+    Row{500, 500, Api::payment, "Error while sending payment: Transport(", "", "", failed, true, no_chain},
     Row{500, 500, Api::payment, "not found in config file", "", "", invalid_input, false,
         "the daemon is not configured for this payment network"},
     Row{500, 500, Api::payment, "not found in active accounts", "", "", failed, false,

@@ -56,6 +56,8 @@ TEST_CASE("what the daemon's refusals mean")
         "GSB error: Remote service at `/net/0x1/exeunit/1/Exec` error: Bad request: endpoint address not found";
     const std::string unreachable =
         "RPC error: Error while validating allocation: Error while sending payment: Unreachable, /home/x.rs:1";
+    const std::string refused = "RPC error: Error while validating allocation: Error while sending payment: "
+                                "Transport(Message(failed to send request: tcp connect error)), /home/x.rs:1";
     const std::string silent = "Error getting balance for account: 0x1 - Server is unreachable, /home/x.rs:1";
 
     const Row rows[] = {
@@ -107,6 +109,8 @@ TEST_CASE("what the daemon's refusals mean")
          "cannot reach the payment chain", "Unhandled internal error: " + unreachable},
         {payment, 500, problem, failed_allocation(silent), Errc::daemon_failed, true, "cannot reach the payment chain",
          "Unhandled internal error: " + silent},
+        {payment, 500, problem, failed_allocation(refused), Errc::daemon_failed, true, "cannot reach the payment chain",
+         "Unhandled internal error: " + refused},
         {payment, 500, problem, failed_allocation("CustomError: Chain polygon not found in config file, x"),
          Errc::invalid_input, false, "not configured",
          "Unhandled internal error: CustomError: Chain polygon not found in config file, x"},
