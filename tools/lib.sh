@@ -83,6 +83,12 @@ packages_of() {
     esac
 }
 
+# What tests of settlement need beyond that: npm, which installs the chain. It brings hundreds of packages in Debian, hence only
+# those who run these tests get it, and nobody whose npm comes from elsewhere.
+npm_packages() {
+    command -v npm >/dev/null || echo npm
+}
+
 # Runs a command and shows what it prints only if it fails.
 quietly() {
     local log=$1
