@@ -17,7 +17,31 @@ namespace {
 constexpr auto poll_time = std::chrono::seconds(20);
 constexpr auto call_limit = std::chrono::seconds(30);
 constexpr auto retry_delay = std::chrono::seconds(5);
-constexpr int attempts = 5;
+constexpr auto longest_retry_delay = std::chrono::minutes(5);
+constexpr auto insistence = std::chrono::hours(24);
+
+// Another call will fare no better.
+bool is_final(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        return error.errc() == Errc::refused || error.errc() == Errc::not_found || error.errc() == Errc::invalid_input;
+    } catch (...) {
+        return false;
+    }
+}
+
+bool is_unknown_offer(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        return error.errc() == Errc::not_found || error.errc() == Errc::refused;
+    } catch (...) {
+        return false;
+    }
+}
 
 void require(bool condition, const char* member, const std::string& value, const char* range)
 {
@@ -60,7 +84,8 @@ Agent::Agent(
     const Executor& executor, TimeSource& time, Port& port, std::shared_ptr<RuntimeFactory> runtimes,
     const ProviderOptions& options, Logger log)
     : executor_(executor), time_(time), port_(port), runtimes_(std::move(runtimes)), options_(options),
-      log_(log.with_tag("provider " + options.name)), leaving_(executor), stopping_(executor),
+      log_(log.with_tag("provider " + options.name)), deals_changed_(executor), finishing_(executor),
+      leaving_(executor), stopping_(executor),
       tasks_(executor, [this](const std::string& name, const std::exception_ptr& failure) {
           log_.error(name, " failed: ", golem::describe(failure));
       })
@@ -93,7 +118,7 @@ Task<> Agent::follow(std::string_view what, Task<std::vector<Item>> (Port::*read
 
 Task<> Agent::run()
 {
-    tasks_.spawn("offers", [this] { return offer_loop(); });
+    tasks_.spawn("offers", [this] { return offer_until_finished(); });
     tasks_.spawn("agreement events", [this] { return follow("read agreement events", &Port::agreement_events); });
     tasks_.spawn("activity events", [this] { return follow("read activity events", &Port::activity_events); });
     tasks_.spawn("payment events", [this] { return follow("read payment events", &Port::payment_events); });
@@ -113,6 +138,33 @@ Task<> Agent::run()
     co_await shield(std::move(leaving));
     if (failure)
         std::rethrow_exception(failure);
+}
+
+void Agent::finish(Duration limit)
+{
+    if (finishing_.is_set())
+        return;
+    finishing_.set();
+    tasks_.spawn("the end", [this, limit] { return wind_up(limit); });
+}
+
+Task<> Agent::wind_up(Duration limit)
+{
+    const auto until = time_.deadline(limit);
+    while (time_.now() < until && (!deals_.empty() || !offer_.empty())) {
+        for (const auto& [id, deal] : deals_) {
+            Reason reason;
+            reason.message = "Shutting down Provider";
+            reason.extra.set("golem.provider.code", "Shutdown");
+            if (!deal->ended && !deal->broken)
+                terminate_agreement(id, std::move(reason));
+        }
+        auto change = deals_changed_.wait();
+        co_await with_timeout(time_, until - time_.now(), std::move(change), "the ends of a provider's agreements");
+    }
+    if (!deals_.empty())
+        log_.warning("leaves ", deals_.size(), " agreements without an invoice");
+    leaving_.set();
 }
 
 void Agent::stop()
@@ -174,7 +226,7 @@ Task<Agent::Outcome> Agent::call(std::string_view what, Task<> task)
         failure = std::current_exception();
     }
     note_failure(what, failure);
-    co_return Outcome::failed;
+    co_return is_final(failure) ? Outcome::refused : Outcome::failed;
 }
 
 Task<bool> Agent::attempt(std::string_view what, Task<> task)
@@ -185,15 +237,29 @@ Task<bool> Agent::attempt(std::string_view what, Task<> task)
 
 Task<bool> Agent::insist(std::string_view what, std::function<Task<>()> make)
 {
-    for (int i = 0; i < attempts; ++i) {
-        if (i > 0)
-            co_await time_.sleep_for(retry_delay, "a repeated call of the provider's daemon");
+    const auto until = time_.deadline(insistence);
+    for (Duration delay = retry_delay; time_.now() < until;
+         delay = std::min<Duration>(2 * delay, longest_retry_delay)) {
         auto task = make();
         const auto outcome = co_await call(what, std::move(task));
         if (outcome != Outcome::failed)
             co_return outcome == Outcome::done;
+        co_await time_.sleep_for(delay, "a repeated call of the provider's daemon");
     }
     co_return false;
+}
+
+Task<> Agent::offer_until_finished()
+{
+    auto offers = offer_loop();
+    auto finish = finishing_.wait();
+    co_await first_of(std::move(offers), std::move(finish));
+    if (!offer_.empty()) {
+        auto withdraw = port_.withdraw_offer(offer_);
+        co_await attempt("withdraw the offer", std::move(withdraw));
+        offer_.clear();
+    }
+    deals_changed_.pulse();
 }
 
 Task<> Agent::offer_loop()
@@ -232,7 +298,9 @@ Task<> Agent::follow_offer(const std::string& offer, Instant until)
         }
         if (failure) {
             note_failure("read market events", failure);
-            co_return;
+            if (is_unknown_offer(failure))
+                co_return;
+            co_await time_.sleep_for(retry_delay, "another look at market events");
         }
         for (const auto& event : events)
             handle(offer, event);
@@ -317,10 +385,12 @@ Task<> Agent::answer_agreement(AgreementArrived agreement)
     const bool approved = co_await attempt("approve an agreement", std::move(approve));
     if (!approved || deal->cancelled) {
         deals_.erase(deal->id);
+        deals_changed_.pulse();
         co_await answer_waiting();
         co_return;
     }
     deal->approved = true;
+    deals_changed_.pulse();
     log_.info("agreement ", deal->id, " is approved");
     tasks_.spawn("agreement " + deal->id, [this, deal] { return drive(deal); });
 }

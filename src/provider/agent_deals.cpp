@@ -155,8 +155,11 @@ Task<> Agent::end_deal(std::shared_ptr<Deal> deal)
         co_await activity->killed.wait();
     if (!deal->ended) {
         log_.info("terminates agreement ", deal->id, ": ", deal->broken->message);
-        auto terminate = port_.terminate_agreement(deal->id, *deal->broken);
-        co_await attempt("terminate an agreement", std::move(terminate));
+        auto call = port_.terminate_agreement(deal->id, *deal->broken);
+        const bool terminated = co_await attempt("terminate an agreement", std::move(call));
+        // The slot and the invoice do not wait for a requestor who cannot be reached.
+        if (!terminated)
+            tasks_.spawn("terminate " + deal->id, [this, deal] { return terminate(deal->id, *deal->broken); });
     }
     deal->over = true;
     tasks_.spawn("answer those who wait", [this] { return answer_waiting(); });
@@ -164,6 +167,14 @@ Task<> Agent::end_deal(std::shared_ptr<Deal> deal)
         co_await settle_activity(deal, activity);
     co_await send_invoice(deal);
     deals_.erase(deal->id);
+    deals_changed_.pulse();
+}
+
+Task<> Agent::terminate(std::string agreement, Reason reason)
+{
+    const std::function<Task<>()> call = [&] { return port_.terminate_agreement(agreement, reason); };
+    co_await time_.sleep_for(std::chrono::seconds(5), "another try to terminate an agreement");
+    co_await insist("terminate an agreement", call);
 }
 
 Task<> Agent::refuse_activity(std::string activity)

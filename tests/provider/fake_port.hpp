@@ -56,6 +56,7 @@ public:
     Task<std::vector<MarketEvent>> market_events(const std::string&, Duration wait) override
     {
         fail("market");
+        fail("offer", Errc::not_found);
         auto events = co_await take(market, wait);
         co_return events;
     }
@@ -164,13 +165,13 @@ private:
         co_return std::exchange(feed.items, {});
     }
 
-    void fail(const std::string& call)
+    void fail(const std::string& call, Errc code = Errc::daemon_failed)
     {
         auto& left = failures_[call];
         if (left > 0) {
             --left;
             write(call + " fails");
-            throw Error(Errc::daemon_failed, call, "as the test wants it");
+            throw Error(code, call, "as the test wants it");
         }
     }
 

@@ -11,6 +11,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <functional>
 
 using namespace golem;
@@ -226,12 +227,14 @@ TEST_CASE("an offer is published anew when it expires, and when the daemon lost 
         [](Bench& bench) -> Task<> {
             co_await bench.pass(61s);
             CHECK(bench.port.take_log() == Log{"60 withdraw offer-1", "60 publish offer-2"});
-            bench.port.let_fail("market", 1);
+            // A daemon that is away for a moment still knows the offer when it is back.
+            bench.port.let_fail("market", 2);
+            bench.port.let_fail("offer", 1);
             bench.port.let_fail("publish", 1);
             co_await bench.pass(40s);
             CHECK(
-                bench.port.take_log() ==
-                Log{"80 market fails", "80 withdraw offer-2", "85 publish fails", "90 publish offer-3"});
+                bench.port.take_log() == Log{"80 market fails", "85 market fails", "90 offer fails",
+                                             "90 withdraw offer-2", "95 publish fails", "100 publish offer-3"});
             CHECK(bench.agent.offer() == "offer-3");
         },
         options);
@@ -513,7 +516,38 @@ TEST_CASE("last notes and invoices are tried again, and an acceptance may come e
         REQUIRE(log.size() == 6);
         CHECK(log[1] == "14 note fails");
         CHECK(log[2] == "19 note x 0.0022 due in 12");
-        CHECK(log[5] == "29 invoice a 0.0022 due in 12");
+        CHECK(log[5] == "34 invoice a 0.0022 due in 12");
+    });
+}
+
+TEST_CASE("finishing ends agreements with a reason, and leaves last notes and invoices behind")
+{
+    with_activity([](Bench& bench) -> Task<> {
+        bench.agent.finish(10s);
+        co_await bench.pass(5s);
+        const auto log = bench.port.take_log();
+        const auto count = [&](const std::string& text) {
+            return std::count_if(
+                log.begin(), log.end(), [&](const std::string& line) { return line.find(text) != std::string::npos; });
+        };
+        CHECK(count("withdraw offer-1") == 1);
+        CHECK(count("terminate a: Shutting down Provider") == 1);
+        CHECK(count("note x") == 1);
+        CHECK(count("invoice a") == 1);
+        CHECK(bench.agent.agreements().empty());
+        CHECK(bench.agent.offer().empty());
+    });
+}
+
+TEST_CASE("finishing takes no longer than it may")
+{
+    with_activity([](Bench& bench) -> Task<> {
+        bench.port.let_fail("invoice", 1000);
+        bench.agent.finish(10s);
+        co_await bench.pass(11s);
+        bench.port.take_log();
+        co_await bench.pass(1h);
+        CHECK(bench.port.take_log().empty());
     });
 }
 

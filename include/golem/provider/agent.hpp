@@ -39,6 +39,11 @@ public:
     /// Works until stop() or cancellation (as stop()), and leaves nothing running. Await it once, to its end.
     Task<> run();
 
+    /// Ends in good order, which the real agent does not: the offer is withdrawn, agreements are terminated (code
+    /// Shutdown), last debit notes and invoices are sent; then run() completes. What is not done within `limit` is left
+    /// as by stop().
+    void finish(Duration limit);
+
     /// Ends as the real agent does on SIGTERM: exe-units are killed, the offer is withdrawn, and nobody is told: no
     /// termination, no debit note, no invoice.
     void stop();
@@ -74,6 +79,7 @@ private:
     };
 
     // The feeds.
+    Task<> offer_until_finished();
     Task<> offer_loop();
     Task<> follow_offer(const std::string& offer, Instant until);
     template <typename Item>
@@ -102,14 +108,17 @@ private:
     Task<> settle_activity(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity);
     Task<> send_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, bool is_last);
     Task<> send_invoice(std::shared_ptr<Deal> deal);
+    Task<> terminate(std::string agreement, Reason reason);
+    Task<> wind_up(Duration limit);
     Task<> leave();
 
-    enum class Outcome { done, failed, unknown };
+    // refused: trying again is in vain.
+    enum class Outcome { done, failed, refused, unknown };
     // A call of the port with a limit; what goes wrong is logged.
     Task<Outcome> call(std::string_view what, Task<> task);
     // The same; false if it failed or nobody knows.
     Task<bool> attempt(std::string_view what, Task<> task);
-    // The same, repeated some times if it failed; once it may have taken effect, no more.
+    // The same, repeated for a day if it failed; once it may have taken effect, no more.
     Task<bool> insist(std::string_view what, std::function<Task<>()> make);
     // Logs a failure; passes cancellation on.
     void note_failure(std::string_view what, const std::exception_ptr& failure) const;
@@ -128,6 +137,9 @@ private:
     std::vector<PaymentEvent> early_payments_;
     bool silent_ = false;
     bool vanishes_ = false;
+    // Pulsed when an agreement is signed or done with.
+    Event deals_changed_;
+    Event finishing_;
     Event leaving_;
     Event stopping_;
     TaskGroup tasks_;
