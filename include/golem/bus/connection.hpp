@@ -78,7 +78,8 @@ using Handler = std::function<Task<>(const Call& call, Answer& answer)>;
 using PartHandler = std::function<void(std::string body)>;
 
 struct ConnectionOptions {
-    /// "tcp://127.0.0.1:7464" or "unix:/tmp/yagna.sock", as in GSB_URL. TCP takes an IP address or a host name.
+    /// "tcp://127.0.0.1:7464" or "unix:/tmp/yagna.sock", as in GSB_URL. TCP takes an IP address, or
+    /// "localhost" for 127.0.0.1.
     std::string url = "tcp://127.0.0.1:7464";
     /// What we call ourselves.
     std::string name = "golem-service-manager";
@@ -101,7 +102,7 @@ struct ConnectionOptions {
 /// A client of the service bus (GSB) of a daemon, or of a Hub: it offers services and calls those of others.
 ///
 /// One executor; all members belong to it. Needs real time. close() must have completed before it is destroyed, if
-/// open() was awaited. A connection that ended stays so: make a new one.
+/// open() succeeded. A connection that ended stays so: make a new one.
 class Connection {
 public:
     /// Checks the options: Error invalid_input, naming the member. `random` makes the id of this instance, which must
@@ -113,7 +114,8 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    /// Connects and says hello. Error unreachable (transient) if nobody listens there; call it once.
+    /// Connects and says hello. Error unreachable (transient) if nobody listens there or nobody says hello;
+    /// call it once.
     Task<> open();
 
     /// Ends handlers and waiting calls, sends what is still unsent (for at most a second) and disconnects. Idempotent;

@@ -72,7 +72,7 @@ private:
 std::string encode(const Value& value);
 
 /// Reads FlexBuffers, also compressed by zlib as some nets deliver them. Error protocol for whatever is malformed: cut
-/// off, nested deeper than 64, larger than 64 MiB when inflated, a key or a text that is no UTF-8.
+/// off, nested deeper than 64, unfolding to more than 256 MiB, a key or a text that is no UTF-8.
 Value decode(std::string_view bytes);
 
 /// JSON text; blobs become lists of numbers, numbers that JSON lacks null.
