@@ -1,5 +1,6 @@
 // golem-devnet: the whole Golem Network behind a loopback port.
 #include <devnet/config.hpp>
+#include <devnet/tool_hub.hpp>
 
 #include <golem/core/error.hpp>
 #include <golem/core/real_time.hpp>
@@ -236,8 +237,12 @@ int main(int argc, char** argv)
         "commands, as the current user.");
     Arguments arguments;
     define(app, arguments);
+    devnet::HubTool hub(app);
+    app.require_subcommand(0, 1);
     CLI11_PARSE(app, argc, argv);
     try {
+        if (hub.is_chosen())
+            return hub.run();
         return serve(arguments);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "golem-devnet: %s\n", error.what());

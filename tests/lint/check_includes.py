@@ -25,7 +25,8 @@ MAY_INCLUDE = {
     "bus": {"core"},
     "provider": {"properties", "core"},
     "provider/yagna_adapter": {"provider", "properties", "core", "bus", "http"},
-    "devnet": {"provider", "properties", "http", "core", "yagna"},
+    "devnet": {"provider", "properties", "http", "core", "yagna", "devnet/tool"},
+    "devnet/tool": {"devnet", "provider", "provider/yagna_adapter", "bus", "properties", "http", "core"},
     "simulation": LIBRARY | {"provider", "bus", "devnet", "golem.hpp"},
     "golem.hpp": LIBRARY,
 }
@@ -42,6 +43,8 @@ def folder_of(path):
         return parts[0]
     if path.startswith("provider/yagna_"):
         return "provider/yagna_adapter"
+    if path.startswith("devnet/tool_"):
+        return "devnet/tool"
     return parts[0]
 
 
@@ -125,7 +128,7 @@ class Tree:
                 yield Finding(file, line, f"{target} is opt-in: no other public header includes it")
 
     def check_chains(self, file, folder):
-        if folder == "devnet":
+        if folder in ("devnet", "devnet/tool"):
             way = self.chain(file, lambda target: folder_of(self.place(target) or "") == "yagna" and CODEC.search(target))
             if way:
                 yield Finding(file, 1, "devnet reaches yagna's codec: " + " -> ".join(way[1:]))
