@@ -269,29 +269,14 @@ Task<> Ledger::handle_note(EntryPointer entry, const yagna::DebitNote& note)
     if (!verdict.remark.empty())
         log_.warning("debit note ", note.id, " of agreement ", entry->id, ": ", verdict.remark);
 
+    Send send = [this, &note](const yagna::AllocationId& allocation) {
+        return client_.payment().accept_debit_note(note.id, note.total_due, allocation);
+    };
+    Read read = [this, &note] { return note_status(note.id); };
     const std::string what = "debit note " + note.id;
-    reserved_ += verdict.increase;
-    auto acceptance = Acceptance::given_up;
-    std::exception_ptr failure;
-    try {
-        Send send = [this, &note](const yagna::AllocationId& allocation) {
-            return client_.payment().accept_debit_note(note.id, note.total_due, allocation);
-        };
-        Read read = [this, &note] { return note_status(note.id); };
-        if (is_over(note.status))
-            acceptance = Acceptance::accepted;
-        else
-            acceptance = co_await accept(entry, what, verdict.increase, send, read);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    reserved_ -= verdict.increase;
-    if (failure)
-        std::rethrow_exception(failure);
+    const auto acceptance = co_await accept_and_book(entry, what, note.status, verdict.increase, send, read);
     if (acceptance != Acceptance::accepted)
         co_return;
-    accepted_ += verdict.increase;
-    entry->accepted += verdict.increase;
     auto& activity = entry->account.activities[note.activity];
     activity.accepted = note.total_due;
     activity.accepted_at = settled_until(entry->account.terms, note, time_.utc());
@@ -330,33 +315,18 @@ Task<> Ledger::handle_invoice(EntryPointer entry, const yagna::Invoice& invoice)
         co_return;
     }
 
+    Send send = [this, &invoice](const yagna::AllocationId& allocation) {
+        return client_.payment().accept_invoice(invoice.id, invoice.amount, allocation);
+    };
+    Read read = [this, &invoice] { return invoice_status(invoice.id); };
     const std::string what = "invoice " + invoice.id;
-    reserved_ += verdict.increase;
-    auto acceptance = Acceptance::given_up;
-    std::exception_ptr failure;
-    try {
-        Send send = [this, &invoice](const yagna::AllocationId& allocation) {
-            return client_.payment().accept_invoice(invoice.id, invoice.amount, allocation);
-        };
-        Read read = [this, &invoice] { return invoice_status(invoice.id); };
-        if (is_over(invoice.status))
-            acceptance = Acceptance::accepted;
-        else
-            acceptance = co_await accept(entry, what, verdict.increase, send, read);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    reserved_ -= verdict.increase;
-    if (failure)
-        std::rethrow_exception(failure);
+    const auto acceptance = co_await accept_and_book(entry, what, invoice.status, verdict.increase, send, read);
     if (acceptance == Acceptance::given_up)
         entry->doubtful = invoice.id;
     if (acceptance != Acceptance::accepted) {
         conclude(*entry, InvoiceState::unpaid, "its invoice " + invoice.id + " could not be accepted");
         co_return;
     }
-    accepted_ += verdict.increase;
-    entry->accepted += verdict.increase;
     entry->problem.clear();
     conclude(*entry, InvoiceState::accepted, {});
     log_.info("accepted the invoice of agreement ", entry->id, ": ", invoice.amount.to_string(), " GLM");
@@ -410,6 +380,30 @@ public:
 private:
     Places& places_;
 };
+
+/// What it costs more is kept free in the budget meanwhile. A document that is accepted already is only booked.
+Task<Ledger::Acceptance> Ledger::accept_and_book(
+    EntryPointer entry, const std::string& what, yagna::DocumentStatus status, const Amount& increase, const Send& send,
+    const Read& read)
+{
+    auto acceptance = Acceptance::accepted;
+    std::exception_ptr failure;
+    reserved_ += increase;
+    try {
+        if (!is_over(status))
+            acceptance = co_await accept(entry, what, increase, send, read);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    reserved_ -= increase;
+    if (failure)
+        std::rethrow_exception(failure);
+    if (acceptance == Acceptance::accepted) {
+        accepted_ += increase;
+        entry->accepted += increase;
+    }
+    co_return acceptance;
+}
 
 Task<Ledger::Acceptance>
 Ledger::accept(EntryPointer entry, const std::string& what, const Amount& increase, const Send& send, const Read& read)

@@ -110,6 +110,9 @@ private:
     bool is_to_be_held(Entry& entry, Document& document) const;
     Task<yagna::DocumentStatus> note_status(const yagna::DebitNoteId& id);
     Task<yagna::DocumentStatus> invoice_status(const yagna::InvoiceId& id);
+    Task<Acceptance> accept_and_book(
+        EntryPointer entry, const std::string& what, yagna::DocumentStatus status, const Amount& increase,
+        const Send& send, const Read& read);
     Task<Acceptance>
     accept(EntryPointer entry, const std::string& what, const Amount& increase, const Send& send, const Read& read);
     Task<> attempt(const Send& send, std::exception_ptr& failure);
