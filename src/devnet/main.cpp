@@ -1,6 +1,7 @@
 // golem-devnet: the whole Golem Network behind a loopback port.
 #include <devnet/config.hpp>
 #include <devnet/tool_hub.hpp>
+#include <devnet/tool_provider.hpp>
 
 #include <golem/core/error.hpp>
 #include <golem/core/real_time.hpp>
@@ -206,8 +207,8 @@ int serve(Arguments& arguments)
     boost::asio::signal_set signals(context, SIGINT, SIGTERM);
     signals.add(SIGHUP);
     signals.add(SIGQUIT);
-    // A reader of our output that leaves is no reason to leave machines behind. A handler, as commands would inherit that
-    // it is ignored.
+    // A reader of our output that leaves is no reason to leave machines behind. A handler, as commands would inherit
+    // that it is ignored.
     std::signal(SIGPIPE, [](int) {});
     announce(arguments, server, providers);
     std::exception_ptr failure;
@@ -237,10 +238,13 @@ int main(int argc, char** argv)
         "commands, as the current user.");
     Arguments arguments;
     define(app, arguments);
+    devnet::ProviderTool provider(app);
     devnet::HubTool hub(app);
     app.require_subcommand(0, 1);
     CLI11_PARSE(app, argc, argv);
     try {
+        if (provider.is_chosen())
+            return provider.run();
         if (hub.is_chosen())
             return hub.run();
         return serve(arguments);

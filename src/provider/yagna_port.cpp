@@ -1,0 +1,499 @@
+#include <golem/provider/yagna_port.hpp>
+
+#include "provider/yagna_codec.hpp"
+#include "provider/yagna_units.hpp"
+
+#include <golem/core/error.hpp>
+#include <golem/core/race.hpp>
+#include <golem/core/timestamp.hpp>
+#include <golem/http/url.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+namespace golem::provider {
+
+namespace {
+
+using http::Method;
+using http::Request;
+using http::Response;
+
+constexpr auto call_limit = std::chrono::seconds(6);
+// Calls that pass a message on to the requestor's node.
+constexpr auto peer_timeout = std::chrono::seconds(6);
+constexpr auto peer_limit = std::chrono::seconds(8);
+// What an answer to a long poll may take beyond its wait.
+constexpr auto poll_margin = std::chrono::seconds(10);
+constexpr auto repeat_delay = std::chrono::seconds(1);
+constexpr auto longest_name = std::size_t(60);
+
+constexpr auto market = "/market-api/v1/";
+constexpr auto activity_api = "/activity-api/v1/";
+constexpr auto payment = "/payment-api/v1/";
+
+std::string seconds_text(Duration duration)
+{
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3f", std::max(0.0, std::chrono::duration<double>(duration).count()));
+    return text;
+}
+
+std::string brief(const std::string& id) { return id.substr(0, longest_name); }
+
+Error error_of(const std::string& operation, const Response& response)
+{
+    auto code = Errc::daemon_failed;
+    const char* explanation = "the daemon reports a failure of its own";
+    bool transient = false;
+    switch (response.status()) {
+    case 400:
+        code = Errc::invalid_input;
+        explanation = "the daemon refuses the request";
+        break;
+    case 401:
+        code = Errc::unauthorized;
+        explanation = "the daemon does not know this app key: `yagna app-key list` shows the keys it knows";
+        break;
+    case 403:
+    case 409:
+    case 410:
+        code = Errc::refused;
+        explanation = "the state of things does not allow it";
+        break;
+    case 404:
+        code = Errc::not_found;
+        explanation = "the daemon does not know it (any more)";
+        break;
+    case 408:
+    case 504:
+        code = Errc::timed_out;
+        explanation = "the daemon, or the requestor's node behind it, did not answer in time";
+        transient = true;
+        break;
+    default: transient = true; break;
+    }
+    Error error(code, operation, explanation);
+    error.set_their_words(detail::words_of(response.body()));
+    error.set_transient(transient);
+    return error;
+}
+
+// May a request that got no answer be sent again at once, or is it known not to have arrived?
+bool has_no_effect(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const http::TransportError& error) {
+        return error.sent() == http::TransportError::Sent::no && error.errc() == Errc::unreachable;
+    } catch (...) {
+        return false;
+    }
+}
+
+bool is_outage(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const http::TransportError& error) {
+        return error.errc() == Errc::unreachable || error.errc() == Errc::timed_out;
+    } catch (...) {
+        return false;
+    }
+}
+
+void require(bool condition, const char* member, const char* range)
+{
+    if (!condition)
+        throw Error(
+            Errc::invalid_input, "make a provider's port",
+            std::string("YagnaPortOptions::") + member + " must be " + range);
+}
+
+} // namespace
+
+YagnaPort::YagnaPort(
+    const Executor& executor, TimeSource& time, std::shared_ptr<http::Transport> daemon,
+    const YagnaPortOptions& options, const Random& random, Logger log)
+    : time_(time), daemon_(std::move(daemon)), options_(options), log_(log.with_tag("port"))
+{
+    using namespace std::chrono_literals;
+    require(!options.app_key.empty(), "app_key", "an app key of the daemon");
+    require(options.usage_interval >= 100ms && options.usage_interval <= 3s, "usage_interval", "100 ms to 3 s");
+    require(options.patience >= 0s && options.patience <= 8s, "patience", "0 to 8 s");
+    require(options.first_contact >= 1s, "first_contact", "at least 1 s");
+    log_.add_secret(options.app_key);
+    auto ids = random.sub_stream("session");
+    session_ = "golem-provider-" + ids.hex(16);
+    // The clock of the daemon need not be ours. Sessions are new, so nothing old is told again.
+    const auto past = time_.utc() - std::chrono::hours(24);
+    agreements_read_ = past;
+    activities_read_ = past;
+    payments_read_ = {{PaymentEvent::Document::debit_note, past}, {PaymentEvent::Document::invoice, past}};
+    const auto tell = [this](const std::string& activity, const UnitStatePair& state) -> Task<> {
+        const std::string nothing;
+        co_await set_state(activity, state, nothing, nothing);
+    };
+    const auto report = [this](const std::string& activity, const std::vector<double>& usage) -> Task<> {
+        Request request(Method::post, "/_gsb/local/activity/SetActivityUsage");
+        request.set_body(detail::write_usage(activity, usage, time_.utc())).set_limit(std::chrono::seconds(3));
+        const std::string operation = "report usage";
+        const auto response = co_await exchange(operation, request);
+        if (!response.is_success())
+            throw error_of(operation, response);
+    };
+    units_ = std::make_unique<Units>(executor, time, options_, random, log_, tell, report);
+}
+
+YagnaPort::~YagnaPort() = default;
+
+Task<Response> YagnaPort::exchange(const std::string& operation, const Request& request)
+{
+    Request signed_request(request);
+    signed_request.headers().set("Authorization", "Bearer " + options_.app_key);
+    auto response = co_await daemon_->send(signed_request);
+    if (response.status() == 401)
+        throw error_of(operation, response);
+    co_return response;
+}
+
+Task<Response> YagnaPort::insist(const std::string& operation, const Request& request)
+{
+    const auto until = time_.deadline(options_.patience);
+    for (;;) {
+        std::exception_ptr failure;
+        Response response;
+        try {
+            response = co_await exchange(operation, request);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure && response.is_success())
+            co_return response;
+        if (!failure)
+            throw error_of(operation, response);
+        const bool may_repeat = has_no_effect(failure) || (request.method() != Method::post && is_outage(failure));
+        if (!may_repeat || time_.now() + repeat_delay > until)
+            std::rethrow_exception(failure);
+        co_await time_.sleep_for(repeat_delay, "a provider's daemon that is away");
+    }
+}
+
+Task<Response> YagnaPort::succeed(const std::string& operation, const Request& request)
+{
+    auto response = co_await exchange(operation, request);
+    if (!response.is_success())
+        throw error_of(operation, response);
+    co_return response;
+}
+
+Task<std::string> YagnaPort::poll(const std::string& operation, const std::string& target, Duration wait)
+{
+    Request request(Method::get, target);
+    request.set_limit(wait + poll_margin).set_response_limit(64u << 20);
+    const auto halfway = time_.deadline(wait / 2);
+    const auto response = co_await exchange(operation, request);
+    // The activity API's way of saying that nothing happened. A daemon that is too busy says it early.
+    if (response.status() == 408 && time_.now() >= halfway)
+        co_return std::string();
+    if (!response.is_success())
+        throw error_of(operation, response);
+    co_return response.body();
+}
+
+void YagnaPort::note_left_out(const char* what, std::size_t count) const
+{
+    if (count > 0)
+        log_.warning("did not understand ", count, " ", what);
+}
+
+Task<> YagnaPort::open()
+{
+    const std::string operation = "ask the daemon who we are";
+    Request request(Method::get, "/me");
+    request.set_limit(options_.first_contact);
+    const auto response = co_await exchange(operation, request);
+    if (!response.is_success())
+        throw error_of(operation, response);
+    node_id_ = detail::read_identity(response.body());
+    co_await units_->open();
+}
+
+Task<> YagnaPort::close() { co_await units_->close(); }
+
+Task<std::string> YagnaPort::publish_offer(const Content& offer)
+{
+    Request request(Method::post, std::string(market) + "offers");
+    request.set_body(detail::write_content(offer)).set_limit(call_limit);
+    const std::string operation = "publish an offer";
+    const auto response = co_await insist(operation, request);
+    co_return detail::read_id(response.body());
+}
+
+Task<> YagnaPort::withdraw_offer(const std::string& offer)
+{
+    Request request(Method::del, std::string(market) + "offers/" + http::percent_encode(offer));
+    request.set_limit(call_limit);
+    const std::string operation = "withdraw offer " + brief(offer);
+    bool gone = false;
+    std::exception_ptr failure;
+    try {
+        co_await insist(operation, request);
+    } catch (const http::TransportError&) {
+        failure = std::current_exception();
+    } catch (const Error& error) {
+        // Withdrawn or expired before.
+        gone = error.errc() == Errc::refused || error.errc() == Errc::not_found;
+        failure = std::current_exception();
+    }
+    if (failure && !gone)
+        std::rethrow_exception(failure);
+}
+
+Task<std::vector<MarketEvent>> YagnaPort::market_events(const std::string& offer, Duration wait)
+{
+    const auto target = std::string(market) + "offers/" + http::percent_encode(offer) +
+                        "/events?maxEvents=100&timeout=" + seconds_text(wait);
+    const std::string operation = "collect market events";
+    const auto text = co_await poll(operation, target, wait);
+    std::vector<MarketEvent> events;
+    if (text.empty())
+        co_return events;
+    auto page = detail::read_market_events(text);
+    note_left_out("market events", page.left_out);
+    co_return std::move(page.events);
+}
+
+Task<std::string> YagnaPort::counter(const std::string& offer, const std::string& proposal, const Content& content)
+{
+    Request request(
+        Method::post,
+        std::string(market) + "offers/" + http::percent_encode(offer) + "/proposals/" + http::percent_encode(proposal));
+    request.set_body(detail::write_content(content)).set_limit(peer_limit);
+    const std::string operation = "counter proposal " + brief(proposal);
+    const auto response = co_await insist(operation, request);
+    co_return detail::read_id(response.body());
+}
+
+Task<> YagnaPort::reject(const std::string& offer, const std::string& proposal, const Reason& reason)
+{
+    Request request(
+        Method::post, std::string(market) + "offers/" + http::percent_encode(offer) + "/proposals/" +
+                          http::percent_encode(proposal) + "/reject");
+    request.set_body(detail::write_reason(reason)).set_limit(peer_limit);
+    const std::string operation = "reject proposal " + brief(proposal);
+    co_await insist(operation, request);
+}
+
+// An approval without an answer may have been heard: the agreement itself tells.
+Task<> YagnaPort::approve_agreement(const std::string& agreement)
+{
+    const auto path = std::string(market) + "agreements/" + http::percent_encode(agreement);
+    Request request(
+        Method::post,
+        path + "/approve?timeout=" + seconds_text(peer_timeout) + "&appSessionId=" + http::percent_encode(session_));
+    request.set_limit(peer_limit);
+    const std::string operation = "approve agreement " + agreement;
+    std::exception_ptr failure;
+    try {
+        co_await insist(operation, request);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure)
+        co_return;
+    if (is_cancelled(failure))
+        std::rethrow_exception(failure);
+    Request question(Method::get, path);
+    question.set_limit(std::chrono::seconds(5));
+    const std::string reading = "read agreement " + agreement;
+    std::string state;
+    std::exception_ptr unread;
+    try {
+        const auto response = co_await exchange(reading, question);
+        if (response.is_success())
+            state = detail::read_member(response.body(), "state");
+    } catch (...) {
+        unread = std::current_exception();
+    }
+    if (unread && is_cancelled(unread))
+        std::rethrow_exception(unread);
+    if (state != "Approved")
+        std::rethrow_exception(failure);
+}
+
+Task<> YagnaPort::reject_agreement(const std::string& agreement, const Reason& reason)
+{
+    Request request(
+        Method::post, std::string(market) + "agreements/" + http::percent_encode(agreement) +
+                          "/reject?timeout=" + seconds_text(peer_timeout));
+    request.set_body(detail::write_reason(reason)).set_limit(peer_limit);
+    const std::string operation = "reject agreement " + agreement;
+    co_await insist(operation, request);
+}
+
+Task<> YagnaPort::terminate_agreement(const std::string& agreement, const Reason& reason)
+{
+    Request request(Method::post, std::string(market) + "agreements/" + http::percent_encode(agreement) + "/terminate");
+    request.set_body(detail::write_reason(reason)).set_limit(peer_limit);
+    const std::string operation = "terminate agreement " + agreement;
+    co_await insist(operation, request);
+}
+
+std::string YagnaPort::log_query(Timestamp after) const
+{
+    return "&appSessionId=" + http::percent_encode(session_) +
+           "&afterTimestamp=" + http::percent_encode(format_timestamp(after));
+}
+
+Task<std::vector<AgreementEvent>> YagnaPort::agreement_events(Duration wait)
+{
+    const auto target =
+        std::string(market) + "agreementEvents?timeout=" + seconds_text(wait) + log_query(agreements_read_);
+    const std::string operation = "collect agreement events";
+    const auto text = co_await poll(operation, target, wait);
+    std::vector<AgreementEvent> events;
+    if (text.empty())
+        co_return events;
+    auto page = detail::read_agreement_events(text);
+    note_left_out("agreement events", page.left_out);
+    agreements_read_ = page.newest.value_or(agreements_read_);
+    co_return std::move(page.events);
+}
+
+Task<std::vector<ActivityEvent>> YagnaPort::activity_events(Duration wait)
+{
+    const auto target =
+        std::string(activity_api) + "events?timeout=" + seconds_text(wait) + log_query(activities_read_);
+    const std::string operation = "collect activity events";
+    const auto text = co_await poll(operation, target, wait);
+    std::vector<ActivityEvent> events;
+    if (text.empty())
+        co_return events;
+    auto page = detail::read_activity_events(text);
+    note_left_out("activity events", page.left_out);
+    activities_read_ = page.newest.value_or(activities_read_);
+    co_return std::move(page.events);
+}
+
+Task<> YagnaPort::set_state(
+    const std::string& activity, const UnitStatePair& state, const std::string& reason, const std::string& message)
+{
+    Request request(Method::put, std::string(activity_api) + "activity/" + http::percent_encode(activity) + "/state");
+    request.set_body(detail::write_state(state, reason, message)).set_limit(std::chrono::seconds(5));
+    const std::string operation = "tell the state of activity " + activity;
+    co_await insist(operation, request);
+}
+
+Task<> YagnaPort::attach(const std::string& activity, std::shared_ptr<ExeUnit> unit)
+{
+    co_await units_->add(activity, std::move(unit));
+}
+
+Task<> YagnaPort::detach(const std::string& activity, const std::string& reason, const std::string& message)
+{
+    co_await units_->remove(activity);
+    const UnitStatePair terminated{UnitState::terminated, std::nullopt};
+    co_await set_state(activity, terminated, reason, message);
+}
+
+Task<> YagnaPort::send_document(const std::string& kind, const std::string& id)
+{
+    Request request(
+        Method::post, payment + kind + "/" + http::percent_encode(id) + "/send?timeout=" + seconds_text(peer_timeout));
+    request.set_limit(peer_limit);
+    const std::string operation = "send " + kind + " " + id;
+    co_await succeed(operation, request);
+}
+
+// Totals are running ones, so that a note too many does no harm; still what was issued is sent rather than another.
+Task<std::string> YagnaPort::send_debit_note(const DebitNoteDraft& note)
+{
+    const auto unsent = unsent_notes_.find(note.activity);
+    const bool issued = unsent != unsent_notes_.end() && unsent->second.total_due == note.total_due &&
+                        unsent->second.usage == note.usage;
+    std::string id;
+    if (issued) {
+        id = unsent->second.id;
+    } else {
+        Request request(Method::post, std::string(payment) + "debitNotes");
+        request.set_body(detail::write_debit_note(note)).set_limit(call_limit);
+        const std::string operation = "issue a debit note over " + note.total_due.to_string();
+        const auto response = co_await insist(operation, request);
+        id = detail::read_member(response.body(), "debitNoteId");
+        UnsentNote kept;
+        kept.id = id;
+        kept.total_due = note.total_due;
+        kept.usage = note.usage;
+        unsent_notes_[note.activity] = std::move(kept);
+    }
+    const std::string kind = "debitNotes";
+    co_await send_document(kind, id);
+    unsent_notes_.erase(note.activity);
+    co_return id;
+}
+
+// The daemon issues a second invoice for an agreement without complaint: there must be only one, whatever got no
+// answer.
+Task<std::string> YagnaPort::send_invoice(const InvoiceDraft& invoice)
+{
+    auto& unsent = unsent_invoices_[invoice.agreement];
+    const bool is_repeated = unsent.since != Timestamp();
+    if (!is_repeated)
+        unsent.since = time_.utc();
+    if (unsent.id.empty() && is_repeated) {
+        const auto since = unsent.since - std::chrono::minutes(10);
+        Request request(
+            Method::get, std::string(payment) +
+                             "invoices?maxItems=1000&afterTimestamp=" + http::percent_encode(format_timestamp(since)));
+        request.set_limit(call_limit).set_response_limit(64u << 20);
+        const std::string operation = "look for an invoice of agreement " + invoice.agreement;
+        const auto response = co_await insist(operation, request);
+        unsent.id = detail::find_invoice(response.body(), invoice.agreement).value_or(std::string());
+    }
+    if (unsent.id.empty()) {
+        Request request(Method::post, std::string(payment) + "invoices");
+        request.set_body(detail::write_invoice(invoice)).set_limit(call_limit);
+        const std::string operation = "issue an invoice over " + invoice.amount.to_string();
+        const auto response = co_await succeed(operation, request);
+        unsent.id = detail::read_member(response.body(), "invoiceId");
+    }
+    const auto id = unsent.id;
+    const std::string kind = "invoices";
+    co_await send_document(kind, id);
+    unsent_invoices_.erase(invoice.agreement);
+    for (const auto& activity : invoice.activities)
+        unsent_notes_.erase(activity);
+    co_return id;
+}
+
+Task<> YagnaPort::poll_payments(PaymentEvent::Document document, Duration wait, std::vector<PaymentEvent>& events)
+{
+    auto& read = payments_read_.at(document);
+    const bool is_invoice = document == PaymentEvent::Document::invoice;
+    const auto target = payment + std::string(is_invoice ? "invoiceEvents" : "debitNoteEvents") +
+                        "?timeout=" + seconds_text(wait) + log_query(read);
+    const std::string operation = is_invoice ? "collect invoice events" : "collect debit note events";
+    const auto text = co_await poll(operation, target, wait);
+    if (text.empty())
+        co_return;
+    auto page = detail::read_payment_events(text, document);
+    note_left_out("payment events", page.left_out);
+    read = page.newest.value_or(read);
+    for (auto& event : page.events)
+        events.push_back(std::move(event));
+}
+
+// Both are logs: a poll that is broken off loses nothing.
+Task<std::vector<PaymentEvent>> YagnaPort::payment_events(Duration wait)
+{
+    std::vector<PaymentEvent> events;
+    auto notes = poll_payments(PaymentEvent::Document::debit_note, wait, events);
+    auto invoices = poll_payments(PaymentEvent::Document::invoice, wait, events);
+    co_await first_of(std::move(notes), std::move(invoices));
+    co_return events;
+}
+
+} // namespace golem::provider
