@@ -1,13 +1,17 @@
 """anvil with the contracts of contracts/, as the payment driver of yagna expects them. Standard library only, loopback only."""
+import base64
 import decimal
 import fcntl
-import glob
+import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
 import subprocess
+import tarfile
+import tempfile
 import time
 import urllib.request
 
@@ -76,7 +80,8 @@ class RpcError(Exception):
 
 
 def install(tools):
-    """Has npm install what package-lock.json pins, once; gives the path of anvil."""
+    """Has npm fetch what package-lock.json pins, once; gives the path of anvil."""
+    anvil = os.path.join(tools, 'anvil')
     os.makedirs(tools, exist_ok=True)
     with open(os.path.join(tools, 'lock'), 'w', encoding='utf-8') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -88,23 +93,44 @@ def install(tools):
                 installed = file.read()
         except FileNotFoundError:
             installed = None
-        if installed != wanted:
+        if installed != wanted or not os.path.exists(anvil):
             npm = shutil.which('npm')
             if npm is None:
                 raise Unavailable('npm is missing, which installs anvil and solc (Debian: apt-get install npm)')
             for name in ('package.json', 'package-lock.json'):
                 shutil.copy(os.path.join(HERE, name), tools)
-            # No install scripts: the executables are in the packages.
-            done = subprocess.run([npm, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--fetch-retries', '1', '--loglevel', 'error'],
-                                  cwd=tools, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
-            if done.returncode != 0:
-                raise Unavailable('npm could not install anvil and solc:\n' + done.stdout[-2000:])
+            run_npm(npm, tools, 'ci', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund')
+            fetch_anvil(npm, tools, json.loads(wanted), anvil)
             with open(stamp, 'w', encoding='utf-8') as file:
                 file.write(wanted)
-    found = glob.glob(os.path.join(tools, 'node_modules', '@foundry-rs', 'anvil-*', 'bin', 'anvil'))
-    if not found:
-        raise Unavailable('there is no anvil for this kind of machine')
-    return found[0]
+    return anvil
+
+
+def run_npm(npm, folder, *arguments):
+    done = subprocess.run([npm, *arguments, '--fetch-retries', '1', '--loglevel', 'error'], cwd=folder, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise Unavailable(f'npm {arguments[0]} failed, which fetches anvil and solc:\n{done.stdout[-2000:]}')
+
+
+def fetch_anvil(npm, tools, lock, target):
+    """Puts this machine's anvil there, of the version and with the digest of the lock. `npm ci` would leave it out where node is
+    older than the package's scripts need, though the program is not one of them."""
+    machine = {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine())
+    if machine is None:
+        raise Unavailable(f'there is no anvil for {platform.machine()}')
+    name = '@foundry-rs/anvil-linux-' + machine
+    pinned = lock['packages']['node_modules/' + name]
+    with tempfile.TemporaryDirectory(dir=tools) as folder:
+        run_npm(npm, folder, 'pack', f"{name}@{pinned['version']}")
+        [package] = os.listdir(folder)
+        with open(os.path.join(folder, package), 'rb') as file:
+            digest = base64.b64encode(hashlib.sha512(file.read()).digest()).decode()
+        if pinned['integrity'] != 'sha512-' + digest:
+            raise Unavailable(f'{package} is not what package-lock.json pins')
+        with tarfile.open(os.path.join(folder, package)) as archive, open(target, 'wb') as program:
+            shutil.copyfileobj(archive.extractfile('package/bin/anvil'), program)
+    os.chmod(target, 0o755)
 
 
 def compile_contracts(tools, check):
