@@ -5,6 +5,8 @@
 //
 // The server is another process, so only the client's processor time is counted.
 
+#include "measuring.hpp"
+
 #include <golem/core/error.hpp>
 #include <golem/core/real_time.hpp>
 #include <golem/core/task_group.hpp>
@@ -17,7 +19,6 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +35,8 @@ namespace beast = boost::beast;
 
 namespace {
 
-constexpr char answer[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{\"state\":[\"Ready\",null]  }";
+constexpr char answer[] =
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{\"state\":[\"Ready\",null]  }";
 
 golem::Task<> answer_connection(asio::ip::tcp::socket socket)
 {
@@ -99,14 +101,6 @@ struct ServerProcess {
     }
 };
 
-double cpu_seconds()
-{
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 double resident_kib()
 {
     std::ifstream file("/proc/self/statm");
@@ -122,11 +116,13 @@ struct Cost {
 
 Cost measure(std::size_t requests, asio::io_context& context)
 {
-    const double cpu = cpu_seconds();
+    const double cpu = benchmarks::cpu_seconds();
     const auto start = std::chrono::steady_clock::now();
     context.run();
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-    return {(cpu_seconds() - cpu) * 1e6 / static_cast<double>(requests), wall.count() * 1e6 / static_cast<double>(requests)};
+    return {
+        (benchmarks::cpu_seconds() - cpu) * 1e6 / static_cast<double>(requests),
+        wall.count() * 1e6 / static_cast<double>(requests)};
 }
 
 golem::Task<> bare_loop(std::uint16_t port, std::size_t requests)
@@ -204,11 +200,13 @@ void compare(std::size_t requests, std::size_t connections, int rounds)
         const auto bare = run_bare(server.port, requests, connections);
         const auto pooled = run_pooled(server.port, requests, connections);
         ratios.push_back(pooled.cpu_us / bare.cpu_us);
-        std::printf("round %d: bare Beast %.2f us CPU, %.0f requests/s; client %.2f us CPU, %.0f requests/s; CPU ratio %.3f\n",
-                    round + 1, bare.cpu_us, 1e6 / bare.wall_us, pooled.cpu_us, 1e6 / pooled.wall_us, ratios.back());
+        std::printf(
+            "round %d: bare Beast %.2f us CPU, %.0f requests/s; client %.2f us CPU, %.0f requests/s; CPU ratio %.3f\n",
+            round + 1, bare.cpu_us, 1e6 / bare.wall_us, pooled.cpu_us, 1e6 / pooled.wall_us, ratios.back());
     }
     std::sort(ratios.begin(), ratios.end());
-    std::printf("median CPU ratio %.3f over %zu requests, %zu connections\n", ratios[ratios.size() / 2], requests, connections);
+    std::printf(
+        "median CPU ratio %.3f over %zu requests, %zu connections\n", ratios[ratios.size() / 2], requests, connections);
 }
 
 void measure_polls(std::size_t count)
@@ -222,12 +220,13 @@ void measure_polls(std::size_t count)
     request.set_limit(std::chrono::minutes(2));
     golem::TaskGroup group(context.get_executor());
     const double before = resident_kib();
-    const double cpu = cpu_seconds();
+    const double cpu = benchmarks::cpu_seconds();
     for (std::size_t i = 0; i < count; ++i)
         group.spawn("poll", [&]() -> golem::Task<> { co_await transport->send(request); });
     context.run_for(std::chrono::seconds(2 + count / 2000));
-    std::printf("%zu waiting long polls: %.2f KiB each, %.2f s CPU to set up\n", count, (resident_kib() - before) / static_cast<double>(count),
-                cpu_seconds() - cpu);
+    std::printf(
+        "%zu waiting long polls: %.2f KiB each, %.2f s CPU to set up\n", count,
+        (resident_kib() - before) / static_cast<double>(count), benchmarks::cpu_seconds() - cpu);
     group.cancel();
     context.restart();
     context.run_for(std::chrono::seconds(20));

@@ -5,11 +5,7 @@
 //
 // It needs a daemon in another process (YAGNA_APPKEY), so that only the client's processor time is counted.
 
-#include <golem/core/real_time.hpp>
-#include <golem/golem.hpp>
-#include <golem/http/counting.hpp>
-
-#include <sys/resource.h>
+#include "measuring.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -19,13 +15,7 @@
 
 namespace {
 
-double cpu_ms()
-{
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto ms = [](const timeval& t) { return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_usec) * 1e-3; };
-    return ms(usage.ru_utime) + ms(usage.ru_stime);
-}
+double cpu_ms() { return 1e3 * benchmarks::cpu_seconds(); }
 
 // What is measured; the service fills it in.
 struct Figures {
@@ -44,12 +34,7 @@ class Worker : public golem::Service {
 public:
     explicit Worker(Figures& figures) : figures_(figures) {}
 
-    golem::Payload payload() const override
-    {
-        return golem::vm_image(
-            "9a3b5d67b0b27746283cb5f287c13eab1beaa12d92a9f536b747c7ae",
-            "http://registry.golem.network/download/9a3b5d67b0b27746283cb5f287c13eab1beaa12d92a9f536b747c7ae");
-    }
+    golem::Payload payload() const override { return benchmarks::any_image(); }
 
     golem::Task<> run(golem::WorkContext& work) override
     {
@@ -90,10 +75,7 @@ int main(int argc, char** argv)
     figures.commands = argc > 1 ? std::atoi(argv[1]) : 200;
     figures.app_key = daemon.app_key();
     golem::ServiceManagerOptions options;
-    options.daemon.emplace(daemon.url(), daemon.app_key(), [&](const golem::Executor& executor, golem::TimeSource& time) {
-        figures.transport = std::make_shared<golem::http::CountingTransport>(daemon.make_transport(executor, time), time);
-        return figures.transport;
-    });
+    options.daemon = benchmarks::counted(daemon, figures.transport);
     figures.cpu_at_start = cpu_ms();
     golem::ServiceManager manager(options);
     auto service = manager.create_service<Worker>(std::ref(figures));
@@ -101,9 +83,11 @@ int main(int argc, char** argv)
     golem::wait(manager, manager.close());
 
     const double commands = figures.commands;
-    std::printf("to running: %.1f ms CPU, %zu requests (program start included: %.1f ms)\n",
-                figures.cpu_at_running - figures.cpu_at_start, figures.requests_at_running, figures.cpu_at_running);
-    std::printf("per command: %.3f ms CPU, %.2f requests; the bare calls: %.3f ms CPU; ratio %.2f\n",
-                figures.cpu_of_commands / commands, static_cast<double>(figures.requests_of_commands) / commands,
-                figures.cpu_of_bare_calls / commands, figures.cpu_of_commands / figures.cpu_of_bare_calls);
+    std::printf(
+        "to running: %.1f ms CPU, %zu requests (program start included: %.1f ms)\n",
+        figures.cpu_at_running - figures.cpu_at_start, figures.requests_at_running, figures.cpu_at_running);
+    std::printf(
+        "per command: %.3f ms CPU, %.2f requests; the bare calls: %.3f ms CPU; ratio %.2f\n",
+        figures.cpu_of_commands / commands, static_cast<double>(figures.requests_of_commands) / commands,
+        figures.cpu_of_bare_calls / commands, figures.cpu_of_commands / figures.cpu_of_bare_calls);
 }

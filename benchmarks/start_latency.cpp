@@ -5,9 +5,9 @@
 // The daemon's share is the time during which at least one request of the path waited for its answer; the event feed
 // counts up to the approval it tells of.
 
+#include "measuring.hpp"
+
 #include <golem/devnet/devnet.hpp>
-#include <golem/golem.hpp>
-#include <golem/http/counting.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -20,12 +20,7 @@ namespace {
 
 class Idle : public golem::Service {
 public:
-    golem::Payload payload() const override
-    {
-        return golem::vm_image(
-            "9a3b5d67b0b27746283cb5f287c13eab1beaa12d92a9f536b747c7ae",
-            "http://registry.golem.network/download/9a3b5d67b0b27746283cb5f287c13eab1beaa12d92a9f536b747c7ae");
-    }
+    golem::Payload payload() const override { return benchmarks::any_image(); }
 };
 
 struct Interval {
@@ -57,10 +52,12 @@ double one_round(const golem::Daemon& daemon)
     options.daemon.emplace(
         daemon.url(), daemon.app_key(), [daemon, intervals](const golem::Executor& executor, golem::TimeSource& time) {
             auto observer = [intervals](const golem::http::Exchange& exchange) {
-                intervals->push_back({std::string(to_string(exchange.request.method())) + " " + exchange.request.target().substr(0, 60),
-                                      exchange.started, exchange.finished});
+                intervals->push_back(
+                    {std::string(to_string(exchange.request.method())) + " " + exchange.request.target().substr(0, 60),
+                     exchange.started, exchange.finished});
             };
-            return std::make_shared<golem::http::CountingTransport>(daemon.make_transport(executor, time), time, observer);
+            return std::make_shared<golem::http::CountingTransport>(
+                daemon.make_transport(executor, time), time, observer);
         });
     golem::ServiceManager manager(options);
     const auto start = manager.time().now();
@@ -71,9 +68,12 @@ double one_round(const golem::Daemon& daemon)
     auto path = *intervals;
     golem::wait(manager, manager.close());
     const auto theirs = united(path);
-    std::printf("running after %.1f ms; the daemon's answers took %.1f ms; ratio %.3f\n", ms(total), ms(theirs), ms(total) / ms(theirs));
+    std::printf(
+        "running after %.1f ms; the daemon's answers took %.1f ms; ratio %.3f\n", ms(total), ms(theirs),
+        ms(total) / ms(theirs));
     for (const auto& interval : path)
-        std::printf("  %8.1f .. %8.1f  %s\n", ms(interval.from - start), ms(interval.to - start), interval.what.c_str());
+        std::printf(
+            "  %8.1f .. %8.1f  %s\n", ms(interval.from - start), ms(interval.to - start), interval.what.c_str());
     return ms(total) / ms(theirs);
 }
 

@@ -22,4 +22,16 @@ install(FILES
   ${PROJECT_BINARY_DIR}/golem-service-manager-config.cmake
   ${PROJECT_BINARY_DIR}/golem-service-manager-config-version.cmake
   DESTINATION ${package_folder})
+
+# For builds without CMake. The paths follow from where the file lies, so the prefix may be chosen as late as the installation.
+function(golem_pkg_config name description requires)
+  if(TARGET ${name})
+    file(RELATIVE_PATH prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+    configure_file(cmake/golem-library.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  endif()
+endfunction()
+golem_pkg_config(golem-service-manager "${PROJECT_DESCRIPTION}" "openssl spdlog")
+golem_pkg_config(golem-devnet "A whole Golem Network in one process, to try and to test services" golem-service-manager)
+
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
