@@ -1,0 +1,192 @@
+// Our provider agent on one real daemon, rented by our manager through the other.
+#include <golem/core/error.hpp>
+#include <golem/core/race.hpp>
+#include <golem/core/real_time.hpp>
+#include <golem/core/task_group.hpp>
+#include <golem/golem.hpp>
+#include <golem/http/client.hpp>
+#include <golem/provider/agent.hpp>
+#include <golem/provider/process_runtime.hpp>
+#include <golem/provider/yagna_port.hpp>
+
+#include <tests/support/catch.hpp>
+#include <tests/support/run_task.hpp>
+
+#include <boost/asio/this_coro.hpp>
+
+#include <cstdlib>
+
+using namespace golem;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string variable(const char* name)
+{
+    const char* text = std::getenv(name);
+    if (!text)
+        throw std::runtime_error(std::string(name) + " is not set: run this by tools/real-network run");
+    return text;
+}
+
+// Others use the bed at the same time.
+std::string own_subnet()
+{
+    static auto random = Random(Random::seed_from_system());
+    return "provider-" + random.hex(12);
+}
+
+// A provider at work; end() leaves nothing behind.
+class Rented {
+public:
+    Rented(const Executor& executor, provider::ProviderOptions options)
+        : transport_(http::make_transport(executor, time_, http::Url::parse(variable("PROVIDER_API_URL")))),
+          port_(executor, time_, transport_, port_options(), Random(Random::seed_from_system()), Logger()),
+          agent_(
+              executor, time_, port_,
+              provider::make_process_runtime(executor, time_, provider::ProcessRuntimeOptions()), options, Logger()),
+          tasks_(executor)
+    {
+    }
+
+    Task<> begin()
+    {
+        co_await port_.open();
+        tasks_.spawn("provider", [this] { return agent_.run(); });
+    }
+
+    Task<> end()
+    {
+        agent_.finish(20s);
+        co_await tasks_.join();
+        co_await port_.close();
+        transport_->close();
+    }
+
+    provider::Agent& agent() { return agent_; }
+    RealTime& time() { return time_; }
+
+private:
+    static provider::YagnaPortOptions port_options()
+    {
+        provider::YagnaPortOptions options;
+        options.app_key = variable("PROVIDER_APPKEY");
+        options.bus_url = variable("PROVIDER_GSB_URL");
+        return options;
+    }
+
+    RealTime time_;
+    std::shared_ptr<http::Transport> transport_;
+    provider::YagnaPort port_;
+    provider::Agent agent_;
+    TaskGroup tasks_;
+};
+
+Payload image()
+{
+    return vm_image("9a3b5d67b0b27746283cb5f287c13eab1beaa12d92a9f536b747c7ae", "http://127.0.0.1/image.gvmi");
+}
+
+class Failing final : public Service {
+public:
+    Payload payload() const override { return image(); }
+
+    Task<> run(WorkContext& work) override { co_await work.run("/bin/sh", "-c", "echo out; echo err >&2; exit 3"); }
+};
+
+class Working final : public Service {
+public:
+    explicit Working(int seconds) : seconds_(seconds) {}
+
+    Payload payload() const override { return image(); }
+
+    Task<> run(WorkContext& work) override
+    {
+        for (int second = 0; second < seconds_; ++second) {
+            const auto result = co_await work.run("/bin/sh", "-c", "echo $GOLEM_WORK");
+            REQUIRE(result.out.find("/golem/work") != std::string::npos);
+            co_await work.sleep(1s);
+        }
+    }
+
+private:
+    int seconds_;
+};
+
+// Rents from a provider of a subnet of its own; then both end, and nothing may be left over.
+void rent(int capacity, Duration note_interval, const std::function<Task<>(ServiceManager&, Rented&)>& body)
+{
+    golem::test::run_real(
+        [&]() -> Task<> {
+            const auto executor = co_await boost::asio::this_coro::executor;
+            provider::ProviderOptions offered;
+            offered.name = "rented";
+            offered.subnet = own_subnet();
+            offered.capacity = capacity;
+            offered.start_price = 0.001;
+            Rented rented(executor, offered);
+            co_await rented.begin();
+            ServiceManagerOptions options;
+            options.market.subnet = offered.subnet;
+            options.market.debit_note_interval = note_interval;
+            options.payment.budget = Amount::parse("10");
+            std::exception_ptr failure;
+            std::vector<std::string> left_over;
+            {
+                ServiceManager manager(executor, options);
+                try {
+                    co_await body(manager, rented);
+                } catch (...) {
+                    failure = std::current_exception();
+                }
+                left_over = co_await manager.close();
+            }
+            co_await rented.end();
+            if (failure)
+                std::rethrow_exception(failure);
+            CHECK(left_over == std::vector<std::string>());
+        },
+        100s);
+}
+
+} // namespace
+
+TEST_CASE("a command that fails on a real daemon's provider says how")
+{
+    rent(1, 120s, [](ServiceManager& manager, Rented&) -> Task<> {
+        const auto service = manager.create_service<Failing>();
+        std::string failure;
+        try {
+            co_await service->wait_for(ServiceStatus::stopped);
+        } catch (const Error& error) {
+            failure = error.what();
+        }
+        CHECK(failure.find("exit code 3") != std::string::npos);
+        CHECK(failure.find("ExeScript command exited with code 3") != std::string::npos);
+        CHECK(service->status() == ServiceStatus::failed);
+    });
+}
+
+TEST_CASE("a service on a real daemon pays debit notes all the time")
+{
+    rent(1, 5s, [](ServiceManager& manager, Rented& rented) -> Task<> {
+        const auto service = manager.create_service<Working>(16);
+        co_await service->wait_for(ServiceStatus::stopped);
+        // Had a note not been accepted in time, the agreement would be broken by now.
+        CHECK(rented.agent().agreements().size() <= 1);
+    });
+}
+
+TEST_CASE("twenty services rent one provider of a real daemon at the same time")
+{
+    rent(20, 120s, [](ServiceManager& manager, Rented& rented) -> Task<> {
+        std::vector<std::shared_ptr<ServiceWrapper>> services;
+        for (int number = 0; number < 20; ++number)
+            services.push_back(manager.create_service<Working>(4));
+        for (const auto& service : services)
+            co_await service->wait_for(ServiceStatus::running);
+        CHECK(rented.agent().agreements().size() == 20);
+        for (const auto& service : services)
+            co_await service->wait_for(ServiceStatus::stopped);
+    });
+}
