@@ -68,7 +68,7 @@ class Tool(unittest.TestCase):
         (pathlib.Path(bed) / "provider.pid").unlink()
         self.assertIn("left over", tool("status", bed, expect=1))
         for bed in self.beds:
-            tool("down", bed)
+            self.assertEqual(tool("down", bed), "")
             self.assertNotIn(bed, tool("list"))
             self.assertNotIn("process", tool("status", bed, expect=1))
             tool("run", bed, "true", expect=77)
