@@ -142,7 +142,7 @@ std::vector<DemandEvent> decode_demand_events(std::string_view operation, const 
     const Document document(operation, body);
     std::vector<DemandEvent> result;
     for (const auto& item : document.root().items()) {
-        const auto& type = item.at("eventType").string();
+        const std::string type = item.at("eventType").string();
         if (type == "ProposalEvent")
             result.emplace_back(proposal(item.at("proposal")));
         else if (type == "ProposalRejectedEvent")
