@@ -205,10 +205,10 @@ void SerdeReader::end_object()
     complain_at_next("trailing characters");
 }
 
-void SerdeReader::sequence(std::string_view expected, const std::function<void()>& item)
+// Reads elements, each by `element`, which stands at the first character of one, up to the bracket; then does `last`.
+void SerdeReader::enclosed(
+    const Enclosure& kind, const std::function<void(int)>& element, const std::function<void()>& last)
 {
-    if (peek() != '[')
-        complain_type(expected);
     placing([&] {
         enter();
         try {
@@ -216,34 +216,44 @@ void SerdeReader::sequence(std::string_view expected, const std::function<void()
             for (;;) {
                 int next = skip_space();
                 if (next < 0)
-                    complain_at_next("EOF while parsing a list");
-                if (next == ']')
+                    complain_at_next(kind.cut_off);
+                if (next == kind.bracket)
                     break;
                 if (!first) {
                     if (next != ',')
-                        complain_at_next("expected `,` or `]`");
+                        complain_at_next(kind.unseparated);
                     ++index_;
                     next = skip_space();
                     if (next < 0)
                         complain_at_next("EOF while parsing a value");
-                    if (next == ']')
+                    if (next == kind.bracket)
                         complain_at_next("trailing comma");
                 }
                 first = false;
-                item();
+                element(next);
             }
+            if (last)
+                last();
         } catch (const Complaint&) {
-            // The real parser leaves the list before it places the complaint.
+            // The real parser leaves the value before it places the complaint.
             --depth_;
             try {
-                end_sequence();
+                (this->*kind.end)();
             } catch (const Complaint&) { // The first complaint is the one that counts.
             }
             throw;
         }
         --depth_;
-        end_sequence();
+        (this->*kind.end)();
     });
+}
+
+void SerdeReader::sequence(std::string_view expected, const std::function<void()>& item)
+{
+    if (peek() != '[')
+        complain_type(expected);
+    const Enclosure list{']', "EOF while parsing a list", "expected `,` or `]`", &SerdeReader::end_sequence};
+    enclosed(list, [&](int) { item(); }, {});
 }
 
 void SerdeReader::object(
@@ -251,48 +261,17 @@ void SerdeReader::object(
 {
     if (peek() != '{')
         complain_type(expected);
-    placing([&] {
-        enter();
-        try {
-            bool first = true;
-            for (;;) {
-                int next = skip_space();
-                if (next < 0)
-                    complain_at_next("EOF while parsing an object");
-                if (next == '}')
-                    break;
-                if (!first) {
-                    if (next != ',')
-                        complain_at_next("expected `,` or `}`");
-                    ++index_;
-                    next = skip_space();
-                    if (next == '}')
-                        complain_at_next("trailing comma");
-                    if (next < 0)
-                        complain_at_next("EOF while parsing a value");
-                }
-                first = false;
-                if (next != '"')
-                    complain_at_next("key must be a string");
-                const auto key = read_string();
-                if (skip_space() != ':')
-                    complain_at_next(index_ == text_.size() ? "EOF while parsing an object" : "expected `:`");
-                ++index_;
-                member(key);
-            }
-            if (end)
-                end();
-        } catch (const Complaint&) {
-            --depth_;
-            try {
-                end_object();
-            } catch (const Complaint&) { // As in sequence().
-            }
-            throw;
-        }
-        --depth_;
-        end_object();
-    });
+    const Enclosure map{'}', "EOF while parsing an object", "expected `,` or `}`", &SerdeReader::end_object};
+    const auto read_member = [&](int next) {
+        if (next != '"')
+            complain_at_next("key must be a string");
+        const auto key = read_string();
+        if (skip_space() != ':')
+            complain_at_next(index_ == text_.size() ? "EOF while parsing an object" : "expected `:`");
+        ++index_;
+        member(key);
+    };
+    enclosed(map, read_member, end);
 }
 
 void SerdeReader::tagged(

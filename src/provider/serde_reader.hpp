@@ -57,6 +57,14 @@ private:
     [[noreturn]] void complain_type(std::string_view expected);
     template <typename Body>
     void placing(const Body& body);
+    // What differs between an array and an object.
+    struct Enclosure {
+        char bracket;
+        const char* cut_off;
+        const char* unseparated;
+        void (SerdeReader::*end)();
+    };
+    void enclosed(const Enclosure& kind, const std::function<void(int)>& element, const std::function<void()>& last);
     int skip_space();
     void word(std::string_view rest);
     std::string read_string();
