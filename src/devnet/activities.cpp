@@ -113,6 +113,9 @@ Result<Activity> Activities::find(const std::string& reader, const std::string& 
     const auto found = activities_.find(activity);
     if (found == activities_.end())
         return unknown(activity);
+    // The requestor's daemon learns of an activity when it has come up in time.
+    if (!found->second.was_attached || found->second.abandoned)
+        return unknown(activity);
     if (found->second.requestor != reader)
         return Failure(404, "Not found: " + found->second.agreement);
     return found->second;

@@ -168,7 +168,7 @@ Task<std::vector<provider::AgreementEvent>> InProcessPort::agreement_events(Dura
             provider::AgreementEvent event;
             event.kind = kind_of(entry.kind);
             event.agreement = entry.agreement;
-            event.by_provider = entry.by == Side::provider;
+            event.by_provider = entry.kind == AgreementLogEntry::Kind::terminated && entry.by == Side::provider;
             event.reason = entry.reason;
             event.date = entry.date;
             events.push_back(std::move(event));
@@ -224,7 +224,11 @@ Task<std::string> InProcessPort::send_debit_note(const provider::DebitNoteDraft&
     auto& world = host_.world();
     const auto found = world.activities().all().find(note.activity);
     if (found == world.activities().all().end()) {
-        Result<std::string> failure(Failure(500, "Activity not found: " + note.activity));
+        Result<std::string> failure(Failure(
+            500,
+            "External service error: Activity service error: Service error: DAO error: Not found: agreement id for "
+            "activity: " +
+                note.activity));
         co_return settled("send debit note", std::move(failure));
     }
     const auto billing = settled("bill", world.billing(node_, found->second.agreement, host_.now()));
@@ -237,6 +241,13 @@ Task<std::string> InProcessPort::send_invoice(const provider::InvoiceDraft& invo
 {
     auto& world = host_.world();
     const auto billing = settled("bill", world.billing(node_, invoice.agreement, host_.now()));
+    const auto requested = world.payments().requested_by_notes(invoice.agreement);
+    if (written(invoice.amount) < requested) {
+        Result<std::string> failure(Failure(
+            400, "Requested amount for agreement cannot be lowered. Current amount requested: " +
+                     requested.to_string() + " Amount on invoice: " + written(invoice.amount).to_string()));
+        co_return settled("send invoice", std::move(failure));
+    }
     Result<std::string> id =
         world.payments().send_invoice(billing, invoice.activities, written(invoice.amount), invoice.due, host_.now());
     co_return settled("send invoice over " + invoice.amount.to_string(), std::move(id));

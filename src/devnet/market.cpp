@@ -30,6 +30,17 @@ std::string quoted_list(const std::vector<std::string>& names)
     return text + "]";
 }
 
+// The parser's words.
+std::string mistake_in(const std::string& constraints)
+{
+    try {
+        properties::Constraint::parse(constraints);
+    } catch (const Error& error) {
+        return error.explanation();
+    }
+    return std::string();
+}
+
 } // namespace
 
 std::string_view to_string(ProposalState state) noexcept
@@ -261,7 +272,7 @@ Result<std::string> Market::counter(
         return Failure(
             400, "Can't match Proposal [" + next_id + "] with previous Proposal [" + id +
                      "]. Error: Prepare error: Error parsing " + (side == Side::requestor ? "Demand" : "Offer") +
-                     " constraints: Parsing error: Alternative");
+                     " constraints: " + mistake_in(content.constraints));
     const properties::Side ours = {content.properties, *constraint};
     const properties::Side theirs = {previous.content->properties, other ? *other : *constraint};
     const auto matched = side == Side::requestor ? properties::match(ours, theirs) : properties::match(theirs, ours);

@@ -43,9 +43,13 @@ Result<Allocation> Payments::allocate(const std::string& owner, const NewAllocat
     if (wish.address != owner) {
         Failure failure(500, "Unhandled internal error", BodyKind::problem);
         failure.add("type", "internal-error");
-        failure.add(
-            "internalError", "Failed to initialize account on driver: erc20 due to error Account " + wish.address +
-                                 " not found in active accounts");
+        const auto odd =
+            wish.address.find_first_not_of("0123456789abcdefABCDEF", wish.address.starts_with("0x") ? 2 : 0);
+        const auto why = odd == std::string::npos
+                             ? "Account " + wish.address + " not found in active accounts"
+                             : "Error when parsing identity key: " + wish.address + " - Invalid character '" +
+                                   wish.address[odd] + "' at position " + std::to_string(odd);
+        failure.add("internalError", "Failed to initialize account on driver: erc20 due to error " + why);
         return failure;
     }
     if (options_.chain == Chain::unreachable) {
@@ -282,6 +286,33 @@ std::map<std::string, Decimal> Payments::accepted_notes(const std::string& agree
     return most;
 }
 
+Decimal Payments::requested_by_notes(const std::string& agreement) const
+{
+    std::map<std::string, Decimal> most;
+    const auto found = of_agreement_.find(agreement);
+    for (const auto position : found == of_agreement_.end() ? std::vector<std::size_t>() : found->second) {
+        const auto& note = documents_[position];
+        if (note.kind == DocumentKind::debit_note && note.amount >= most[note.activity])
+            most[note.activity] = note.amount;
+    }
+    Decimal sum;
+    for (const auto& [activity, total] : most)
+        sum = sum + total;
+    return sum;
+}
+
+Decimal Payments::accepted_by_invoices(const std::string& agreement) const
+{
+    Decimal most;
+    for (const auto position : of_agreement_.at(agreement)) {
+        const auto& invoice = documents_[position];
+        const bool counts = invoice.status == DocumentStatus::accepted || invoice.status == DocumentStatus::settled;
+        if (invoice.kind == DocumentKind::invoice && counts && invoice.amount > most)
+            most = invoice.amount;
+    }
+    return most;
+}
+
 bool Payments::has_decided_invoice(const std::string& agreement) const
 {
     const auto& positions = of_agreement_.at(agreement);
@@ -315,7 +346,12 @@ Result<Done> Payments::accept(
             before = before + total;
     }
     if (kind == DocumentKind::invoice && document->amount < before)
-        return Failure(400, "Total amount due for agreement is higher than the invoice amount");
+        return Failure(
+            400, "Invoice is smaller than agreement.total_amount_accepted. invoice_id=" + id + ", invoice_amount=" +
+                     document->amount.to_string() + ", total_amount_accepted=" + before.to_string());
+    // A further invoice is charged beyond the one before.
+    if (kind == DocumentKind::invoice && accepted_by_invoices(agreement) > before)
+        before = accepted_by_invoices(agreement);
     auto* allocation = active(payer, allocation_id, now);
     if (!allocation)
         return Failure(400, "Allocation " + allocation_id + " not found");

@@ -20,17 +20,24 @@ bool is_one_of(const auto& names, std::string_view name)
 
 Failure unparsable(std::string why) { return Failure(400, std::move(why), BodyKind::problem); }
 
-std::optional<Failure> check(const std::string& driver, const std::string& network, const std::string& token)
+// The daemon looks at names and at their parts in two places.
+std::optional<Failure>
+check(const std::string& driver, const std::string& network, const std::string& token, bool in_parts)
 {
+    const std::string place = in_parts ? "1" : "2";
     if (driver != "erc20")
-        return unparsable("Validate driver failed (2): Invalid driver name: " + driver);
+        return unparsable("Validate driver failed (" + place + "): Invalid driver name " + driver);
     if (token == "GLM" || token == "tGLM" || token == "TGLM")
         return unparsable("Uppercase token names are not supported. Use lowercase glm or tglm instead of " + token);
     const bool is_main = is_one_of(main_networks, network);
     if (!is_main && !is_one_of(test_networks, network))
-        return unparsable("Validate network failed (2): Invalid network name: " + network);
-    if (token != (is_main ? "glm" : "tglm"))
-        return unparsable("Validate token failed (2): Token " + token + " does not match the network " + network);
+        return unparsable("Validate network failed (" + place + "): Invalid network name: " + network);
+    const std::string wanted = is_main ? "glm" : "tglm";
+    if (token != wanted)
+        return unparsable(
+            "Validate token failed (" + place + "): Token " + token + " does not match expected token " + wanted +
+            " for driver erc20 and network " + network +
+            ". Note that for test networks expected token name is tglm and for production networks it is glm");
     return std::nullopt;
 }
 
@@ -54,7 +61,7 @@ Result<std::string> resolve_platform(const PlatformWish& wish)
         network = wish.network.value_or(wish.token == "glm" ? "polygon" : "holesky");
         token = wish.token.value_or(is_one_of(main_networks, network) ? "glm" : "tglm");
     }
-    if (const auto problem = check(driver, network, token))
+    if (const auto problem = check(driver, network, token, !wish.name))
         return *problem;
     return driver + "-" + network + "-" + token;
 }

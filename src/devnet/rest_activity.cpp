@@ -20,11 +20,13 @@ struct Wanted {
 
 Wanted wanted_by(const Call& call)
 {
-    const auto body = body_of(call);
+    const std::string neither =
+        "Json deserialize error: data did not match any variant of untagged enum CreateActivityJson";
+    const auto body = any_body_of(call, neither);
     Wanted wanted;
     wanted.as_object = body.is_object() && body.contains("agreementId") && body["agreementId"].is_string();
     if (!wanted.as_object && !body.is_string())
-        refuse_body(call, "Json deserialize error: data did not match any variant of untagged enum CreateActivityJson");
+        refuse_body(call, neither);
     wanted.agreement = wanted.as_object ? body["agreementId"].get<std::string>() : body.get<std::string>();
     if (wanted.as_object && body.contains("requestorPubKey") && body["requestorPubKey"].is_string()) {
         const auto key = body["requestorPubKey"].get<std::string>();
@@ -97,11 +99,8 @@ constexpr auto results_service = "GetExecBatchResults";
 http::Response exec(const Call& call)
 {
     auto& activities = call.host.world().activities();
-    const auto body = body_of(call);
-    if (body.is_array() && body.empty())
-        refuse_body(
-            call, "Json deserialize error: invalid length 0, expected struct ExeScriptRequest with 1 element at line 1 "
-                  "column 2");
+    static const Shape shape{"ExeScriptRequest", 1, {"text"}};
+    const auto body = body_of(call, shape);
     const auto script = string_member(call, body, "text");
     const auto& id = call.ids.at(0);
     unwrap(activities.find(call.node, id));
@@ -155,8 +154,11 @@ Task<http::Response> results(const Call& call)
     const auto& batch = call.ids.at(1);
     const auto limit = call.query.seconds("timeout", Duration(0));
     std::optional<int> index;
-    if (const auto wanted = call.query.integer("commandIndex"))
-        index = static_cast<int>(std::min<long long>(std::max<long long>(*wanted, 0), 1'000'000));
+    if (const auto wanted = call.query.integer("commandIndex")) {
+        if (*wanted < 0)
+            refuse(Failure(400, "Query deserialize error: invalid digit found in string", BodyKind::text));
+        index = static_cast<int>(std::min<long long>(*wanted, 1'000'000));
+    }
     // Held here: the activity may lose its unit while this waits.
     const auto unit = unwrap(call.host.world().activities().reach(call.node, id, results_service));
     std::optional<std::vector<provider::CommandOutcome>> outcomes;
@@ -234,6 +236,8 @@ http::Response command(const Call& call)
 http::Response list(const Call& call)
 {
     const auto id = call.query.required("agreementId");
+    if (!call.host.world().market().agreement(call.node, id, call.host.now()))
+        refuse(Failure(404, "Not found: " + id));
     return answer(200, call.host.world().activities().of_agreement(call.node, id));
 }
 

@@ -13,16 +13,14 @@ constexpr auto default_wait = std::chrono::seconds(5);
 
 http::Response create(const Call& call)
 {
-    const auto body = body_of(call);
+    static const Shape shape{"AgreementProposal", 2, {"proposalId", "validTo"}};
+    const auto body = body_of(call, shape);
     const auto proposal = string_member(call, body, "proposalId");
-    const auto valid_to = try_parse_timestamp(string_member(call, body, "validTo"));
+    const auto valid_to = time_member(call, body, "validTo");
     if (!valid_to)
-        refuse_body(
-            call, "Json deserialize error: input contains invalid characters at line 1 column " +
-                      std::to_string(call.request.body().size()));
-    const bool is_well_formed = proposal.size() == 66 && proposal[1] == '-' && !hash_complaint(proposal.substr(2));
-    if (!is_well_formed)
-        refuse(Failure(400, "Invalid proposal id. Id [" + proposal + "] has invalid format."));
+        string_member(call, body, "validTo");
+    if (const auto complaint = proposal_complaint(proposal))
+        refuse(Failure(400, "Invalid Agreement id. " + *complaint));
     auto& market = call.host.world().market();
     return answer(200, unwrap(market.create_agreement(call.node, proposal, *valid_to, call.host.now())));
 }
@@ -54,7 +52,10 @@ std::optional<http::Response> decided(AgreementState state, const std::string& i
 Task<http::Response> wait(const Call& call)
 {
     auto& market = call.host.world().market();
-    const auto& id = agreement_id(call, 0);
+    const auto& id = call.ids.at(0);
+    // Here alone the daemon writes "agreement" small.
+    if (const auto complaint = hash_complaint(id))
+        refuse(Failure(400, "Invalid agreement id. " + *complaint));
     const auto until = call.host.time().deadline(call.query.seconds("timeout", default_wait));
     const std::string topic = "agreement/" + id;
     // One who waits does not notice that the agreement expires meanwhile.

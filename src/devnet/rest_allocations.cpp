@@ -1,7 +1,6 @@
 // Accounts, allocations and what they add to demands.
 #include <devnet/rest_call.hpp>
 
-#include <golem/core/timestamp.hpp>
 #include <golem/devnet/platform.hpp>
 
 #include <algorithm>
@@ -17,19 +16,6 @@ std::optional<std::string> text_of(const Json& object, const char* name)
     if (found == object.end() || !found->is_string())
         return std::nullopt;
     return found->get<std::string>();
-}
-
-std::optional<Timestamp> time_of(const Call& call, const Json& object, const char* name)
-{
-    const auto text = text_of(object, name);
-    if (!text)
-        return std::nullopt;
-    const auto when = try_parse_timestamp(*text);
-    if (!when)
-        refuse_body(
-            call, "Json deserialize error: input contains invalid characters at line 1 column " +
-                      std::to_string(call.request.body().find(*text) + text->size() + 1));
-    return when;
 }
 
 // What was asked for, as it was understood: told back in problems.
@@ -113,9 +99,10 @@ std::string with_offset(Timestamp when)
 
 Task<http::Response> create(const Call& call)
 {
-    const auto body = body_of(call);
-    const auto total = decimal_from(call, member(call, body, "totalAmount"));
-    const auto timeout = time_of(call, body, "timeout");
+    static const Shape shape{"NewAllocation", 7, {"totalAmount"}};
+    const auto body = body_of(call, shape);
+    const auto total = decimal_from(call, body.at("totalAmount"));
+    const auto timeout = time_member(call, body, "timeout");
     const bool make_deposit = bool_member(call, body, "makeDeposit");
     const auto platform = resolve_platform(platform_wish(call, body));
     Json more;
@@ -168,18 +155,12 @@ http::Response get(const Call& call)
 
 http::Response amend(const Call& call)
 {
-    const auto body = body_of(call);
-    if (!body.is_object())
-        refuse_body(
-            call, "Json deserialize error: " +
-                      (body.is_array() ? "invalid length " + std::to_string(body.size())
-                                       : "invalid type: " + std::string(body.type_name())) +
-                      ", expected struct AllocationUpdate with 3 elements at line 1 column " +
-                      std::to_string(call.request.body().size()));
+    static const Shape shape{"AllocationUpdate", 3, {}};
+    const auto body = body_of(call, shape);
     AllocationChange change;
     if (body.contains("totalAmount") && !body["totalAmount"].is_null())
         change.total = decimal_from(call, body["totalAmount"]);
-    change.timeout = time_of(call, body, "timeout");
+    change.timeout = time_member(call, body, "timeout");
     change.deposit = body.contains("deposit") && !body["deposit"].is_null();
     const auto changed = call.host.world().payments().amend(call.node, call.ids.at(0), change, call.host.now());
     if (changed)
@@ -201,6 +182,7 @@ http::Response decorations(const Call& call)
 {
     auto list = call.query.required("allocationIds");
     std::vector<std::string> platforms;
+    std::set<std::string> named;
     bool has_deposit = false;
     Json properties = Json::array();
     const auto add = [&properties](const std::string& key, const std::string& value) {
@@ -212,6 +194,9 @@ http::Response decorations(const Call& call)
     while (!list.empty()) {
         const auto id = list.substr(0, list.find(','));
         list.erase(0, id.size() + 1);
+        // As many must be found as were named.
+        if (!named.insert(id).second)
+            refuse(Failure(404, "", BodyKind::null_message));
         const auto allocation = unwrap(call.host.world().payments().allocation(call.node, id, call.host.now()));
         has_deposit = has_deposit || allocation.deposit;
         platforms.push_back(allocation.platform);

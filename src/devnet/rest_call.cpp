@@ -3,8 +3,6 @@
 #include <golem/core/timestamp.hpp>
 #include <golem/http/url.hpp>
 
-#include <provider/serde_reader.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -13,10 +11,6 @@
 namespace golem::devnet::detail {
 
 namespace {
-
-constexpr std::size_t body_limit = 2u << 20;
-// Bodies of less depth are not read twice to learn whether the daemon would.
-constexpr std::size_t surely_readable = 100;
 
 [[noreturn]] void refuse_query(const std::string& complaint)
 {
@@ -42,25 +36,6 @@ bool is_hex(std::string_view text)
     refuse(Failure(400, "Path deserialize error: " + complaint, BodyKind::typed_message));
 }
 
-properties::Value value_from(const Json& json)
-{
-    switch (json.type()) {
-    case Json::value_t::null: return properties::Value();
-    case Json::value_t::boolean: return properties::Value(json.get<bool>());
-    case Json::value_t::number_integer: return properties::Value(json.get<std::int64_t>());
-    case Json::value_t::number_unsigned: return properties::Value(json.get<std::uint64_t>());
-    case Json::value_t::number_float: return properties::Value(json.get<double>());
-    case Json::value_t::string: return properties::Value(json.get<std::string>());
-    case Json::value_t::array: {
-        properties::Value::List list;
-        for (const auto& item : json)
-            list.push_back(value_from(item));
-        return properties::Value(std::move(list));
-    }
-    default: return properties::Value::raw(json.dump());
-    }
-}
-
 Json value_to(const properties::Value& value)
 {
     using Kind = properties::Value::Kind;
@@ -84,7 +59,7 @@ Json value_to(const properties::Value& value)
 void flatten(const Json& json, const std::string& name, properties::PropertySet& into)
 {
     if (!json.is_object() || json.empty()) {
-        into.set(name, value_from(json));
+        into.set(name, value_from_json(json));
         return;
     }
     for (const auto& [key, value] : json.items()) {
@@ -92,64 +67,6 @@ void flatten(const Json& json, const std::string& name, properties::PropertySet&
             flatten(value, name, into);
         else
             flatten(value, name.empty() ? key : name + "." + key, into);
-    }
-}
-
-// What the daemon's JSON parser says when `read` complains; nothing if it does not.
-std::optional<std::string> complaint_of(const std::function<void()>& read)
-{
-    try {
-        read();
-    } catch (const provider::SerdeReader::Complaint& complaint) {
-        return "Json deserialize error: " + complaint.text + " at line " + std::to_string(complaint.line) + " column " +
-               std::to_string(complaint.column);
-    }
-    return std::nullopt;
-}
-
-// Where our reading and the daemon's differ.
-constexpr auto unexplained = "Json deserialize error: expected value at line 1 column 1";
-
-std::optional<std::string> syntax_complaint(const std::string& text)
-{
-    return complaint_of([&text] {
-        provider::SerdeReader reader(text);
-        reader.ignore();
-        reader.end();
-    });
-}
-
-std::size_t depth_of(std::string_view text)
-{
-    std::size_t deepest = 0;
-    std::size_t depth = 0;
-    bool quoted = false;
-    for (std::size_t place = 0; place < text.size(); ++place) {
-        const char c = text[place];
-        if (quoted && c == '\\')
-            ++place;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '[' || c == '{'))
-            deepest = std::max(deepest, ++depth);
-        else if (!quoted && (c == ']' || c == '}') && depth > 0)
-            --depth;
-    }
-    return deepest;
-}
-
-// As serde names what it did not expect.
-std::string described(const Json& value)
-{
-    switch (value.type()) {
-    case Json::value_t::null: return "null";
-    case Json::value_t::boolean: return "boolean `" + value.dump() + "`";
-    case Json::value_t::number_integer:
-    case Json::value_t::number_unsigned: return "integer `" + value.dump() + "`";
-    case Json::value_t::number_float: return "floating point `" + value.dump() + "`";
-    case Json::value_t::string: return "string " + value.dump();
-    case Json::value_t::array: return "sequence";
-    default: return "map";
     }
 }
 
@@ -203,9 +120,12 @@ Duration Query::seconds(std::string_view name, Duration otherwise) const
     const double value = std::strtod(found->c_str(), &end);
     if (found->empty())
         refuse_query("cannot parse float from empty string");
-    if (*end != '\0' || !std::isfinite(value))
+    const bool is_hexadecimal = found->find_first_of("xX(") != std::string::npos;
+    if (*end != '\0' || is_hexadecimal)
         refuse_query("invalid float literal");
     constexpr double longest = 10.0 * 365 * 24 * 3600;
+    if (std::isnan(value))
+        return Duration(0);
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::clamp(value, 0.0, longest)));
 }
 
@@ -228,10 +148,9 @@ std::optional<Timestamp> Query::time(std::string_view name) const
     const auto found = text(name);
     if (!found)
         return std::nullopt;
-    const auto when = try_parse_timestamp(*found);
-    if (!when)
-        refuse_query("input contains invalid characters");
-    return when;
+    if (const auto complaint = date_complaint(*found))
+        refuse_query(*complaint);
+    return try_parse_timestamp(*found);
 }
 
 void Routes::add(http::Method method, std::string_view pattern, Plain plain)
@@ -278,102 +197,6 @@ const Routes::Route* Routes::find(Call& call) const
     return nullptr;
 }
 
-void refuse_body(const Call& call, const std::string& complaint)
-{
-    refuse(Failure(400, complaint, call.is_market ? BodyKind::message : BodyKind::text));
-}
-
-Json body_of(const Call& call)
-{
-    const auto type = call.request.headers().get("Content-Type");
-    if (!type || type->substr(0, type->find(';')) != "application/json")
-        refuse_body(call, "Content type error");
-    auto size = call.request.body().size();
-    if (const auto true_size = call.request.headers().get("X-Golem-Body-Size"))
-        size = std::max<std::size_t>(size, std::strtoull(std::string(*true_size).c_str(), nullptr, 10));
-    if (size > body_limit) {
-        const auto text = "JSON payload (" + std::to_string(size) +
-                          " bytes) is larger than allowed (limit: " + std::to_string(body_limit) + " bytes).";
-        refuse(call.is_market ? Failure(400, text) : Failure(413, text, BodyKind::text));
-    }
-    if (depth_of(call.request.body()) > surely_readable) {
-        if (const auto complaint = syntax_complaint(call.request.body()))
-            refuse_body(call, *complaint);
-    }
-    auto json = Json::parse(call.request.body(), nullptr, false);
-    if (json.is_discarded())
-        refuse_body(call, syntax_complaint(call.request.body()).value_or(unexplained));
-    return json;
-}
-
-const Json& member(const Call& call, const Json& object, const char* name)
-{
-    if (object.is_object()) {
-        const auto found = object.find(name);
-        if (found != object.end())
-            return *found;
-    }
-    const auto complaint = complaint_of([&call, name] {
-        provider::SerdeReader reader(call.request.body());
-        reader.object(
-            "a map", [&reader](const std::string&) { reader.ignore(); },
-            [name] { provider::SerdeReader::complain("missing field `" + std::string(name) + "`"); });
-    });
-    refuse_body(call, complaint.value_or(unexplained));
-}
-
-std::string string_member(const Call& call, const Json& object, const char* name)
-{
-    const auto& found = member(call, object, name);
-    if (!found.is_string())
-        refuse_body(
-            call, "Json deserialize error: invalid type: " + std::string(found.type_name()) +
-                      ", expected a string at line 1 column " + std::to_string(call.request.body().size()));
-    return found.get<std::string>();
-}
-
-bool bool_member(const Call& call, const Json& object, const char* name)
-{
-    const auto found = object.find(name);
-    if (found == object.end())
-        return false;
-    if (!found->is_boolean())
-        refuse_body(
-            call, "Json deserialize error: invalid type: " + described(*found) +
-                      ", expected a boolean at line 1 column " + std::to_string(call.request.body().size()));
-    return found->get<bool>();
-}
-
-Decimal decimal_from(const Call& call, const Json& value)
-{
-    std::optional<Decimal> decimal;
-    if (value.is_string())
-        decimal = Decimal::parse(value.get<std::string>());
-    else if (value.is_number_integer())
-        decimal = Decimal::parse(value.dump());
-    else if (value.is_number())
-        decimal = Decimal::from_number(value.get<double>());
-    if (!decimal)
-        refuse_body(
-            call, "Json deserialize error: invalid digit found in string at line 1 column " +
-                      std::to_string(call.request.body().find(value.dump()) + value.dump().size()));
-    return *decimal;
-}
-
-std::optional<Reason> reason_of(const Call& call)
-{
-    const auto body = body_of(call);
-    if (body.is_null())
-        return std::nullopt;
-    Reason reason;
-    reason.message = string_member(call, body, "message");
-    for (const auto& [key, value] : body.items()) {
-        if (key != "message")
-            reason.extra.set(key, value_from(value));
-    }
-    return reason;
-}
-
 const std::string& subscription_id(const Call& call, std::size_t place)
 {
     const auto& id = call.ids.at(place);
@@ -396,19 +219,37 @@ std::optional<std::string> hash_complaint(const std::string& id)
     return std::nullopt;
 }
 
+std::optional<std::string> proposal_complaint(const std::string& id)
+{
+    const auto dash = id.find('-');
+    if (dash == std::string::npos)
+        return "Id [" + id + "] has invalid format.";
+    const auto owner = id.substr(0, dash);
+    if (owner != "R" && owner != "P")
+        return "Id [" + owner + "] has invalid owner type.";
+    if (!is_hex(id.substr(2)))
+        return "Id [" + id + "] contains non hexadecimal characters.";
+    if (id.size() != 66)
+        return "Id [" + id + "] hash has invalid length. Should be |64|";
+    return std::nullopt;
+}
+
 const std::string& proposal_id(const Call& call, std::size_t place)
 {
     const auto& id = call.ids.at(place);
-    if (id.size() < 2 || id[1] != '-')
-        refuse_path("Id [" + id + "] has invalid format.");
-    if (id[0] != 'R' && id[0] != 'P')
-        refuse_path("Id [" + id + "] has invalid owner type.");
-    if (hash_complaint(id.substr(2)))
-        refuse_path(
-            "Id [" + id +
-            (is_hex(id.substr(2)) ? "] hash has invalid length. Should be |64|"
-                                  : "] contains non hexadecimal characters."));
+    if (const auto complaint = proposal_complaint(id))
+        refuse_path(*complaint);
     return id;
+}
+
+std::optional<std::string> date_complaint(const std::string& text)
+{
+    // The daemon's parser wants a zone.
+    const bool has_zone = text.size() > 19 && text.find_first_of("Zz+-", 19) != std::string::npos;
+    if (try_parse_timestamp(text))
+        return has_zone ? std::nullopt : std::optional<std::string>("premature end of input");
+    const bool could_go_on = text.size() < 19 && text.find_first_not_of("0123456789-:T") == std::string::npos;
+    return could_go_on ? "premature end of input" : "input contains invalid characters";
 }
 
 const std::string& agreement_id(const Call& call, std::size_t place)
@@ -468,6 +309,25 @@ Json properties_to_json(const properties::PropertySet& properties)
     for (const auto& [name, value] : properties)
         json[name] = value_to(value);
     return json;
+}
+
+properties::Value value_from_json(const Json& json)
+{
+    switch (json.type()) {
+    case Json::value_t::null: return properties::Value();
+    case Json::value_t::boolean: return properties::Value(json.get<bool>());
+    case Json::value_t::number_integer: return properties::Value(json.get<std::int64_t>());
+    case Json::value_t::number_unsigned: return properties::Value(json.get<std::uint64_t>());
+    case Json::value_t::number_float: return properties::Value(json.get<double>());
+    case Json::value_t::string: return properties::Value(json.get<std::string>());
+    case Json::value_t::array: {
+        properties::Value::List list;
+        for (const auto& item : json)
+            list.push_back(value_from_json(item));
+        return properties::Value(std::move(list));
+    }
+    default: return properties::Value::raw(json.dump());
+    }
 }
 
 properties::PropertySet properties_from_json(const Json& json)

@@ -97,14 +97,26 @@ void add_document_routes(Routes& routes);
 
 // The JSON body. Refuses other content types, malformed, too large and too deep ones, in the daemon's words.
 Json body_of(const Call& call);
+// One of several forms: `otherwise` is the complaint if it is none of them, whatever comes behind it.
+Json any_body_of(const Call& call, const std::string& otherwise);
+// A struct of the daemon's, as its complaints tell of it. `elements` it has in the form of a list, 0: it has none.
+struct Shape {
+    const char* name;
+    std::size_t elements;
+    std::vector<const char*> required;
+    bool or_null = false;
+};
+// An object with the required members.
+Json body_of(const Call& call, const Shape& shape);
 // The same for a Reason or `null`.
 std::optional<Reason> reason_of(const Call& call);
 // How a member that is missing or of a wrong kind is complained about.
 [[noreturn]] void refuse_body(const Call& call, const std::string& complaint);
-const Json& member(const Call& call, const Json& object, const char* name);
 std::string string_member(const Call& call, const Json& object, const char* name);
 // False if it is missing.
 bool bool_member(const Call& call, const Json& object, const char* name);
+// Nothing if it is missing or no text.
+std::optional<Timestamp> time_member(const Call& call, const Json& object, const char* name);
 // From a text or a number.
 Decimal decimal_from(const Call& call, const Json& value);
 
@@ -114,6 +126,11 @@ const std::string& proposal_id(const Call& call, std::size_t place);
 const std::string& agreement_id(const Call& call, std::size_t place);
 // "Id [xyz] contains non hexadecimal characters." or the like; nothing if it is fine.
 std::optional<std::string> hash_complaint(const std::string& id);
+
+// "Id [0] has invalid owner type." or the like.
+std::optional<std::string> proposal_complaint(const std::string& id);
+// What the daemon says of a text that is no date to it.
+std::optional<std::string> date_complaint(const std::string& text);
 
 http::Response answer(unsigned status, const Json& body);
 http::Response answer(const Failure& failure);
@@ -127,6 +144,7 @@ std::string date_in_micros(Timestamp when);
 std::string date_in_millis(Timestamp when);
 
 Json properties_to_json(const properties::PropertySet& properties);
+properties::Value value_from_json(const Json& json);
 // Flattened as the daemon does.
 properties::PropertySet properties_from_json(const Json& json);
 Json reason_to_json(const Reason& reason);

@@ -63,8 +63,9 @@ http::Response get(const Call& call)
 template <DocumentKind kind>
 http::Response accept(const Call& call)
 {
-    const auto body = body_of(call);
-    const auto amount = decimal_from(call, member(call, body, "totalAmountAccepted"));
+    static const Shape shape{"Acceptance", 2, {"totalAmountAccepted", "allocationId"}};
+    const auto body = body_of(call, shape);
+    const auto amount = decimal_from(call, body.at("totalAmountAccepted"));
     const auto allocation = string_member(call, body, "allocationId");
     call.query.seconds("timeout", default_wait);
     unwrap(call.host.world().payments().accept(call.node, kind, call.ids.at(0), amount, allocation, call.host.now()));
@@ -73,9 +74,9 @@ http::Response accept(const Call& call)
 
 http::Response reject(const Call& call)
 {
-    const auto body = body_of(call);
+    static const Shape shape{"Rejection", 3, {"rejectionReason", "totalAmountAccepted"}};
+    const auto body = body_of(call, shape);
     string_member(call, body, "rejectionReason");
-    member(call, body, "totalAmountAccepted");
     unwrap(call.host.world().payments().reject_invoice(call.node, call.ids.at(0), body.dump(), call.host.now()));
     return answer(200, nullptr);
 }
@@ -122,8 +123,11 @@ Task<http::Response> events(const Call& call)
     query.document = kind;
     query.after = call.query.time("afterTimestamp").value_or(Timestamp());
     query.session = call.query.text("appSessionId");
-    if (const auto most = call.query.integer("maxEvents"))
-        query.max_events = static_cast<std::size_t>(std::max(0LL, *most));
+    if (const auto most = call.query.integer("maxEvents")) {
+        if (*most < 0)
+            refuse(Failure(400, "Query deserialize error: invalid digit found in string", BodyKind::text));
+        query.max_events = static_cast<std::size_t>(*most);
+    }
     read_kinds(call, "X-Requestor-Events", query.as_requestor);
     read_kinds(call, "X-Provider-Events", query.as_provider);
 

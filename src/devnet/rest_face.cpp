@@ -61,7 +61,9 @@ std::optional<http::Response> authenticate(Call& call)
     std::optional<std::string> key;
     if (const auto header = call.request.headers().get("Authorization"); header && header->starts_with("Bearer "))
         key = std::string(header->substr(7));
-    else
+    if (key && key->empty())
+        key.reset();
+    else if (!key)
         key = call.query.text("authToken");
     if (!key)
         return http::Response(401, "Missing application key", plain_text);
@@ -72,19 +74,26 @@ std::optional<http::Response> authenticate(Call& call)
     return std::nullopt;
 }
 
+bool is_preflight(const http::Request& request)
+{
+    return request.method() == http::Method::options && request.headers().get("Access-Control-Request-Method");
+}
+
 std::optional<http::Response> preflight(const Call& call)
 {
-    const auto& headers = call.request.headers();
-    if (call.request.method() != http::Method::options || !headers.get("Access-Control-Request-Method"))
+    if (!is_preflight(call.request))
         return std::nullopt;
-    http::Response response(400, "Origin is not allowed to make this request", plain_text);
+    const std::string complaint = call.request.headers().get("Origin")
+                                      ? "Origin is not allowed to make this request"
+                                      : "Request header `Origin` is required but was not provided";
+    http::Response response(400, complaint, plain_text);
     response.headers().remove("Content-Type");
     return response;
 }
 
-http::Response finished(http::Response response)
+http::Response finished(http::Response response, bool is_preflight)
 {
-    if (response.status() != 401)
+    if (response.status() != 401 && !is_preflight)
         response.headers().set("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
     return response;
 }
@@ -105,6 +114,11 @@ Decision decide(const detail::Routes& routes, Call& call)
         return decision;
     if (call.path == "/version/get" && call.request.method() == http::Method::get) {
         decision.response = version();
+        return decision;
+    }
+    if (call.path == "/dashboard") {
+        decision.response = http::Response(404, "404 Not Found", plain_text);
+        decision.response->headers().remove("Content-Type");
         return decision;
     }
     decision.route = routes.find(call);
@@ -230,7 +244,7 @@ Task<http::Response> RestFace::handle(const http::Request& request)
         break_connection();
     if (fault && fault->kind() == Fault::Kind::answer) {
         http::Response instead(fault->status(), fault->body(), fault->content_type());
-        co_return finished(std::move(instead));
+        co_return finished(std::move(instead), false);
     }
 
     auto response = co_await answer_of(*routes_, call, log_);
@@ -242,7 +256,7 @@ Task<http::Response> RestFace::handle(const http::Request& request)
         break_connection();
     if (fault)
         spoil(*fault, response);
-    co_return finished(std::move(response));
+    co_return finished(std::move(response), is_preflight(request));
 }
 
 } // namespace golem::devnet

@@ -17,9 +17,10 @@ std::size_t max_events(const Call& call)
 
 Content content_of(const Call& call)
 {
-    const auto body = body_of(call);
+    static const Shape shape{"DemandOfferBase", 2, {"properties", "constraints"}};
+    const auto body = body_of(call, shape);
     Content content;
-    content.properties = properties_from_json(member(call, body, "properties"));
+    content.properties = properties_from_json(body.at("properties"));
     content.constraints = string_member(call, body, "constraints");
     return content;
 }

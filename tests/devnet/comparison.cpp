@@ -1,11 +1,16 @@
 #include <tests/devnet/comparison.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <regex>
 
 namespace golem::test {
 
 namespace {
+
+// Seconds.
+constexpr double time_tolerance = 0.9;
+constexpr double activity_tolerance = 4.6;
 
 bool is_id(const std::string& text)
 {
@@ -39,11 +44,15 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
         text.replace(at, from.size(), to);
 }
 
-// Texts tell of ids that nobody saw before.
+// Texts tell of ids that nobody saw before, and of times.
 std::string without_ids(const std::string& text)
 {
     static const std::regex id("[0-9a-f]{32,}");
-    return std::regex_replace(text, id, "<id>");
+    static const std::regex milliseconds("\\b1[0-9]{12}\\b");
+    static const std::regex date("\\d{4}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?");
+    auto plain = std::regex_replace(text, id, "<id>");
+    plain = std::regex_replace(plain, milliseconds, "<ms>");
+    return std::regex_replace(plain, date, "<date>");
 }
 
 std::string encoded(std::string text)
@@ -56,6 +65,8 @@ std::string encoded(std::string text)
 
 void Comparison::learn(const std::string& recorded, const std::string& ours)
 {
+    if (recorded.empty())
+        return;
     const bool has_side = recorded.size() == 66 && recorded[1] == '-' && ours.size() == 66;
     if (has_side)
         words_.emplace(recorded.substr(2), ours.substr(2));
@@ -122,6 +133,56 @@ std::optional<std::string> Comparison::compare(const Json& recorded, const Json&
     return first;
 }
 
+std::optional<std::string> Comparison::compare_rows(const Json& recorded, const Json& ours)
+{
+    const auto body_of = [](const Json& row) { return row.value("body", Json()).dump().substr(0, 300); };
+    if (recorded.value("status", 0) != ours.value("status", 0))
+        return "status " + std::to_string(ours.value("status", 0)) + " " + body_of(ours) + ", recorded " +
+               std::to_string(recorded.value("status", 0)) + " " + body_of(recorded);
+    if (recorded.value("error", "") != ours.value("error", ""))
+        return "error \"" + ours.value("error", "") + "\", recorded \"" + recorded.value("error", "") + "\"";
+    if (recorded.value("headers", Json()) != ours.value("headers", Json()))
+        return "headers " + ours.value("headers", Json()).dump() + ", recorded " +
+               recorded.value("headers", Json()).dump();
+    if (recorded.contains("body") != ours.contains("body"))
+        return "body " + body_of(ours) + ", recorded " + body_of(recorded);
+    const auto difference = compare(recorded.value("body", Json()), ours.value("body", Json()));
+    if (difference)
+        return difference;
+    // Polls that sit out their time, and those that do not.
+    const auto took = recorded.value("took", -1.0);
+    const auto we_took = ours.value("took", -1.0);
+    // Daemons and agents look for activities from time to time.
+    const auto path = recorded.value("target", "").substr(0, recorded.value("target", "").find('?'));
+    const bool is_of_activity = path == "/activity-api/v1/activity" ||
+                                (recorded.value("method", "") == "DELETE" && path.starts_with("/activity-api/v1/"));
+    const auto tolerance = is_of_activity ? activity_tolerance : time_tolerance;
+    if (took >= 0 && we_took >= 0 && std::abs(took - we_took) > tolerance)
+        return "took " + std::to_string(we_took) + " s, recorded " + std::to_string(took) + " s";
+    return std::nullopt;
+}
+
+std::vector<std::string> Comparison::compare_all(const std::vector<Json>& recorded, const std::vector<Json>& ours)
+{
+    std::vector<std::string> differences;
+    for (std::size_t i = 0; i < std::max(recorded.size(), ours.size()); ++i) {
+        const bool both = i < recorded.size() && i < ours.size();
+        const auto& row = i < recorded.size() ? recorded[i] : ours[i];
+        if (row.contains("names")) {
+            for (std::size_t k = 0; both && k < row["names"].size(); ++k)
+                learn(row["names"][k].get<std::string>(), ours[i]["names"][k].get<std::string>());
+            continue;
+        }
+        const auto name = std::to_string(row.value("n", 0)) + " " + row.value("method", "") + row.value("what", "") +
+                          " " + row.value("target", "").substr(0, 90) + ": ";
+        if (!both)
+            differences.push_back(name + (i < ours.size() ? "is not in the recording" : "is in the recording only"));
+        else if (const auto difference = compare_rows(row, ours[i]))
+            differences.push_back(name + *difference);
+    }
+    return differences;
+}
+
 // Goes on after a difference: there may be more to learn.
 void Comparison::walk(
     const Json& recorded, const Json& ours, const std::string& path, std::optional<std::string>& first)
@@ -162,7 +223,9 @@ void Comparison::walk(
     } else if (recorded != ours) {
         const bool is_measured = path.find("currentUsage") != std::string::npos ||
                                  path.find("usageCounterVector") != std::string::npos || last_name(path) == "timestamp";
-        if (!recorded.is_number() || !is_measured)
+        // Milliseconds since 1970.
+        const bool is_time = recorded.is_number_integer() && recorded > 1'500'000'000'000 && ours > 1'500'000'000'000;
+        if (!recorded.is_number() || (!is_measured && !is_time))
             differ(ours.dump() + ", recorded " + recorded.dump());
     }
 }

@@ -1,7 +1,6 @@
 #include <tests/devnet/replay.hpp>
 
 #include <golem/core/task_group.hpp>
-#include <golem/core/timestamp.hpp>
 #include <golem/core/virtual_time.hpp>
 #include <golem/devnet/in_process_port.hpp>
 #include <golem/devnet/rest_face.hpp>
@@ -9,11 +8,11 @@
 #include <golem/provider/agent.hpp>
 
 #include <tests/devnet/comparison.hpp>
+#include <tests/devnet/recording.hpp>
 #include <tests/devnet/scripted_provider.hpp>
 
 #include <boost/asio/io_context.hpp>
 
-#include <fstream>
 #include <set>
 #include <stdexcept>
 
@@ -21,57 +20,9 @@ namespace golem::test {
 
 namespace {
 
-// The order of members matters in what is sent: complaints name columns.
 using Json = nlohmann::ordered_json;
 
 constexpr auto app_key = "recorded";
-
-struct Recording {
-    Timestamp start{};
-    std::vector<Json> rows;
-};
-
-// Puts back what was written once.
-void restore(Json& value, const Json& table)
-{
-    if (value.is_string()) {
-        const auto text = value.get<std::string>();
-        if (text.size() > 1 && text[0] == '$' && text.find_first_not_of("0123456789", 1) == std::string::npos)
-            value = table.at(std::stoul(text.substr(1)));
-        return;
-    }
-    if (!value.is_structured())
-        return;
-    for (auto& item : value)
-        restore(item, table);
-}
-
-std::ifstream open_data(const std::string& file)
-{
-    std::ifstream data(std::string(GOLEM_TEST_DATA) + "/devnet/" + file);
-    if (!data)
-        throw std::runtime_error("there is no test data " + file);
-    return data;
-}
-
-Recording load(const std::string& name)
-{
-    auto data = open_data(name + ".jsonl");
-    std::string line;
-    std::getline(data, line);
-    const auto head = Json::parse(line);
-    Recording recording;
-    recording.start = parse_timestamp(head.at("start").get<std::string>());
-    while (std::getline(data, line)) {
-        auto row = Json::parse(line);
-        for (const char* part : {"sent", "body"}) {
-            if (row.contains(part))
-                restore(row[part], head.at("table"));
-        }
-        recording.rows.push_back(std::move(row));
-    }
-    return recording;
-}
 
 // Spaced as the recorded client wrote it: complaints name columns.
 std::string spaced(const Json& json)
@@ -283,9 +234,9 @@ play(VirtualTime& time, const Recording& recording, const std::string& name, Pro
 
 Replayed replay(const std::string& name, ProviderPart part)
 {
-    const auto recording = load(name);
+    const auto recording = load_recording(name);
     boost::asio::io_context context(1);
-    VirtualTime time(recording.start);
+    VirtualTime time(recording.start.value());
     Replayed replayed;
     std::exception_ptr failure;
     TaskGroup group(
@@ -300,24 +251,6 @@ Replayed replay(const std::string& name, ProviderPart part)
     if (failure)
         std::rethrow_exception(failure);
     return replayed;
-}
-
-std::vector<std::string> take_deviations(const std::string& name, Replayed& replayed)
-{
-    auto data = open_data("deviations.json");
-    const auto all = Json::parse(data);
-    std::vector<std::string> unused;
-    for (const auto& [numbers, reason] : all.at(name).items()) {
-        bool used = false;
-        std::erase_if(replayed.differences, [&used, start = numbers + " "](const std::string& line) {
-            const bool fits = line.starts_with(start);
-            used = used || fits;
-            return fits;
-        });
-        if (!used)
-            unused.push_back(numbers + ": " + reason.get<std::string>());
-    }
-    return unused;
 }
 
 } // namespace golem::test

@@ -23,8 +23,4 @@ struct Replayed {
 /// `name` is a file of tests/data/devnet, without its ending.
 Replayed replay(const std::string& name, ProviderPart part);
 
-/// What deviates deliberately: the beginnings of lines of differences, each with its reason in
-/// tests/data/devnet/deviations.json. Takes those lines out of `replayed`; returns entries that fit no line.
-std::vector<std::string> take_deviations(const std::string& name, Replayed& replayed);
-
 } // namespace golem::test

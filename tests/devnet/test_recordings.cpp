@@ -1,3 +1,4 @@
+#include <tests/devnet/recording.hpp>
 #include <tests/devnet/replay.hpp>
 #include <tests/support/catch.hpp>
 
@@ -8,7 +9,7 @@ namespace {
 void check(const std::string& name, test::ProviderPart part)
 {
     auto replayed = test::replay(name, part);
-    const auto unused = test::take_deviations(name, replayed);
+    const auto unused = test::take_deviations(name, replayed.differences);
     CHECK(replayed.compared > 20);
     for (const auto& difference : replayed.differences)
         FAIL_CHECK(name << " " << difference);

@@ -134,6 +134,8 @@ public:
     Result<Done> release(const std::string& owner, const std::string& id, Timestamp now);
 
     /// Issues and sends at once. Returns the document's id.
+    /// What the notes of an agreement ask for, accepted or not: its invoice must not be less.
+    Decimal requested_by_notes(const std::string& agreement) const;
     std::string send_note(
         const Billing& billing, const std::string& activity, const Decimal& total,
         const std::optional<std::vector<double>>& usage, std::optional<Timestamp> due, Timestamp now);
@@ -176,6 +178,7 @@ private:
     Decimal reserved(const std::string& owner, const std::string& platform, Timestamp now) const;
     // The highest accepted total of each activity.
     std::map<std::string, Decimal> accepted_notes(const std::string& agreement) const;
+    Decimal accepted_by_invoices(const std::string& agreement) const;
     bool has_decided_invoice(const std::string& agreement) const;
     std::string store(Document document, Timestamp now);
     void tell(const Document& document, PaymentEventKind kind, Timestamp now, const std::string& rejection = {});
