@@ -78,6 +78,8 @@ install_packages() {
 # What a preset needs from the distribution.
 packages_of() {
     echo g++ cmake ninja-build ccache python3 libssl-dev nlohmann-json3-dev libspdlog-dev catch2 libcli11-dev libflatbuffers-dev pkgconf
+    # With these, answers are checked against the daemon's OpenAPI files.
+    echo python3-jsonschema python3-yaml
     case "$1" in
         asan | tsan | clang) echo clang-19 libclang-rt-19-dev ;;
     esac
