@@ -3,7 +3,7 @@
 
 #include <golem/core/timestamp.hpp>
 
-#include <provider/serde_reader.hpp>
+#include <properties/serde_reader.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -21,7 +21,7 @@ std::optional<std::string> complaint_of(const std::function<void()>& read)
 {
     try {
         read();
-    } catch (const provider::SerdeReader::Complaint& complaint) {
+    } catch (const properties::SerdeReader::Complaint& complaint) {
         return "Json deserialize error: " + complaint.text + " at line " + std::to_string(complaint.line) + " column " +
                std::to_string(complaint.column);
     }
@@ -44,7 +44,7 @@ std::string behind(const Call& call, const Json& value)
 std::optional<std::string> syntax_complaint(const std::string& text)
 {
     return complaint_of([&text] {
-        provider::SerdeReader reader(text);
+        properties::SerdeReader reader(text);
         reader.ignore();
         reader.end();
     });
@@ -128,7 +128,7 @@ Json any_body_of(const Call& call, const std::string& otherwise)
     if (!json.is_discarded())
         return json;
     const auto complaint = complaint_of([&text] {
-        provider::SerdeReader reader(text);
+        properties::SerdeReader reader(text);
         reader.ignore();
     });
     refuse_body(call, complaint.value_or(otherwise));
@@ -151,7 +151,7 @@ Json body_of(const Call& call, const Shape& shape)
     // What the daemon complains of first: it looks at members as it reads them.
     const auto complaint = complaint_of([&text, &shape] {
         std::vector<std::string> seen;
-        provider::SerdeReader reader(text);
+        properties::SerdeReader reader(text);
         const auto read = [&reader, &seen](const std::string& name) {
             seen.push_back(name);
             reader.ignore();
@@ -159,7 +159,7 @@ Json body_of(const Call& call, const Shape& shape)
         const auto check = [&shape, &seen] {
             for (const char* name : shape.required) {
                 if (std::find(seen.begin(), seen.end(), name) == seen.end())
-                    provider::SerdeReader::complain("missing field `" + std::string(name) + "`");
+                    properties::SerdeReader::complain("missing field `" + std::string(name) + "`");
             }
         };
         reader.object("struct " + std::string(shape.name), read, check);

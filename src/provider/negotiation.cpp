@@ -1,6 +1,6 @@
 #include <golem/provider/detail/negotiation.hpp>
 
-#include "provider/serde_reader.hpp"
+#include "properties/serde_reader.hpp"
 
 #include <golem/provider/detail/wording.hpp>
 
@@ -15,6 +15,7 @@ namespace golem::provider::detail {
 
 namespace {
 
+using properties::SerdeReader;
 using properties::Value;
 
 constexpr auto platform_key = "golem.com.payment.chosen-platform";

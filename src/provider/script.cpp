@@ -1,6 +1,6 @@
 #include <golem/provider/script.hpp>
 
-#include "provider/serde_reader.hpp"
+#include "properties/serde_reader.hpp"
 
 #include <golem/core/error.hpp>
 
@@ -9,6 +9,8 @@
 namespace golem::provider {
 
 namespace {
+
+using properties::SerdeReader;
 
 // "one of `a`, `b`" as serde lists the names it knows.
 [[noreturn]] void unknown_variant(SerdeReader& reader, const std::string& name, std::string_view known)

@@ -1,9 +1,9 @@
-#include "provider/serde_reader.hpp"
+#include "properties/serde_reader.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-namespace golem::provider {
+namespace golem::properties {
 
 namespace {
 
@@ -475,4 +475,4 @@ std::string SerdeReader::read_number(bool& integer, bool& negative)
     return std::string(text_.substr(begin, index_ - begin));
 }
 
-} // namespace golem::provider
+} // namespace golem::properties

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace golem::provider {
+namespace golem::properties {
 
 // Reads JSON value by value as the daemon's own parser (serde_json) does, down to the wording and the position of each
 // complaint: clients show these texts, and tests of theirs compare them.
@@ -81,4 +81,4 @@ private:
     int depth_ = 0;
 };
 
-} // namespace golem::provider
+} // namespace golem::properties
