@@ -212,6 +212,34 @@ TEST_CASE("commands really run, in a directory and environment of their own", "[
     });
 }
 
+TEST_CASE("output is told while the command still runs", "[process]")
+{
+    with_runtime([](Runtime& runtime, TimeSource&) -> Task<> {
+        RunRequest request;
+        request.entry_point = "/bin/sh";
+        request.args = std::vector<std::string>(1, "-c");
+        // Goes on only once somebody has read the first line.
+        request.args.push_back("echo one; while [ ! -e seen ]; do sleep 0.02; done; echo two; echo three >&2");
+        std::string out;
+        std::string err;
+        RunRequest where;
+        where.entry_point = "/bin/pwd";
+        auto here = co_await runtime.run(where);
+        here.out.pop_back();
+        request.on_out = [&](std::string_view piece) {
+            if (out.empty())
+                std::ofstream(here.out + "/seen").put('x');
+            out += piece;
+        };
+        request.on_err = [&](std::string_view piece) { err += piece; };
+        const auto output = co_await runtime.run(request);
+        CHECK(out == "one\ntwo\n");
+        CHECK(err == "three\n");
+        CHECK(output.out == out);
+        CHECK(output.exit_code == 0);
+    });
+}
+
 TEST_CASE("a flood of output is cut and never blocks the command", "[process]")
 {
     with_runtime([](Runtime& runtime, TimeSource&) -> Task<> {

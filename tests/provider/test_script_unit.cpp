@@ -371,6 +371,100 @@ TEST_CASE("commands take their latency, and a stop interrupts it")
         options);
 }
 
+TEST_CASE("the events of a batch: commands begin and end, and streamed output comes in between")
+{
+    with_unit([](ScriptUnit& unit, ScriptedRuntimeFactory& factory, VirtualTime& time) -> Task<> {
+        factory.behaviour().reply = [](const RunRequest&) {
+            RunOutput output;
+            output.exit_code = 3;
+            output.out = "not streamed";
+            output.err = "some\xff";
+            return output;
+        };
+        unit.exec("a", R"([{"deploy":{}},{"start":{}},)" + run_script("/bin/x").substr(1));
+        std::vector<BatchEvent> events;
+        bool is_over = false;
+        for (std::size_t next = 0; !is_over;) {
+            const auto news = co_await unit.events("a", next, 60s);
+            CHECK(news.next > next);
+            events.insert(events.end(), news.events.begin(), news.events.end());
+            next = news.next;
+            is_over = news.is_over;
+        }
+        REQUIRE(events.size() == 7);
+        CHECK(events[0].kind == BatchEvent::Kind::started);
+        CHECK(events[0].text == R"({"deploy":{}})");
+        CHECK(events[1].kind == BatchEvent::Kind::finished);
+        CHECK(events[1].return_code == 0);
+        CHECK(events[5].kind == BatchEvent::Kind::err);
+        CHECK(events[5].text == "some\u00ff");
+        CHECK(events[6].kind == BatchEvent::Kind::finished);
+        CHECK(events[6].index == 2);
+        CHECK(events[6].return_code == 3);
+        CHECK(events[6].text == "ExeScript command exited with code 3");
+        // Whoever comes late reads all of it; nobody waits for more.
+        const auto again = co_await unit.events("a", 6, 60s);
+        CHECK(again.events.size() == 1);
+        CHECK(again.is_over);
+        CHECK(time.elapsed() < 60s);
+        bool unknown = false;
+        try {
+            co_await unit.events("b", 0, 60s);
+        } catch (const Error& error) {
+            unknown = error.errc() == Errc::not_found;
+        }
+        CHECK(unknown);
+    });
+}
+
+TEST_CASE("an empty batch has no events, and no end to wait for")
+{
+    with_unit([](ScriptUnit& unit, ScriptedRuntimeFactory&, VirtualTime& time) -> Task<> {
+        unit.exec("a", "[]");
+        const auto news = co_await unit.events("a", 0, 60s);
+        CHECK(news.events.empty());
+        CHECK(news.is_over);
+        CHECK(time.elapsed() == 0s);
+    });
+}
+
+TEST_CASE("output that nobody reads is dropped, the oldest first; beginnings and ends of commands are kept")
+{
+    provider::detail::BatchStream stream;
+    BatchEvent event;
+    stream.add(event);
+    event.kind = BatchEvent::Kind::out;
+    event.text.assign(1u << 20, 'x');
+    for (int i = 0; i < 20; ++i) {
+        event.index = i;
+        stream.add(event);
+    }
+    const auto kept = stream.from(0);
+    REQUIRE(kept.size() == 9);
+    CHECK(kept[0].kind == BatchEvent::Kind::started);
+    CHECK(kept[1].index == 12);
+    CHECK(kept[8].index == 19);
+    CHECK(stream.count() == 21);
+    CHECK(stream.from(20).size() == 1);
+}
+
+TEST_CASE("who waits for a change of state hears of each")
+{
+    with_unit([](ScriptUnit& unit, ScriptedRuntimeFactory& factory, VirtualTime&) -> Task<> {
+        factory.behaviour().deploy_time = 1s;
+        unit.exec("a", deploy_start);
+        const UnitStatePair initialized;
+        co_await unit.state_leaves(initialized);
+        CHECK(unit.state() == UnitStatePair{UnitState::initialized, UnitState::deployed});
+        const auto deploying = unit.state();
+        co_await unit.state_leaves(deploying);
+        CHECK(unit.state() != deploying);
+        co_await unit.stop();
+        co_await unit.state_leaves(initialized);
+        CHECK(unit.state().now == UnitState::terminated);
+    });
+}
+
 TEST_CASE("the date of a simulated machine")
 {
     CHECK(
