@@ -1,288 +1,22 @@
 #include <golem/http/client.hpp>
 
-#include <golem/core/event.hpp>
-#include <golem/core/race.hpp>
-#include <golem/http/detail/wire.hpp>
+#include "connections.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
 #include <array>
-#include <deque>
 #include <optional>
-#include <unordered_set>
 #include <utility>
 
 namespace golem::http {
 
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-using boost::system::error_code;
-using Tcp = asio::ip::tcp;
+using namespace connections;
 using Parser = beast::http::response_parser<beast::http::string_body>;
-
-// A waiting long poll should cost little: buffers start small, and grow while they come back full.
-constexpr std::size_t first_read = 512;
-constexpr std::size_t largest_read = 64 * 1024;
-constexpr std::size_t header_limit = 16 * 1024;
-// What the buffers of a socket surely take. A larger body may meet a server that answers and does not read on.
-constexpr std::size_t surely_written = 64 * 1024;
-
-struct Connection {
-    explicit Connection(const Executor& executor) : stream(executor) {}
-
-    beast::tcp_stream stream;
-    beast::flat_buffer buffer;
-    Instant idle_since;
-};
-
-// The end of one attempt over one connection.
-struct Attempt {
-    enum class Failure {
-        none,
-        lost,    // The connection ended before the first byte of an answer.
-        cut_off, // It ended within the answer.
-        malformed,
-        too_large,
-        passed,  // The limit.
-        stopped, // By cancellation or close().
-    };
-
-    Failure failure = Failure::none;
-    error_code error;
-    std::size_t written = 0;
-    bool all_written = false;
-    bool reusable = false;
-    Response response;
-
-    void fail(const error_code& code, bool answering)
-    {
-        error = code;
-        if (code == beast::error::timeout)
-            failure = Failure::passed;
-        else if (code == asio::error::operation_aborted || code == asio::error::bad_descriptor)
-            failure = Failure::stopped;
-        else
-            failure = answering ? Failure::cut_off : Failure::lost;
-    }
-};
-
-// Outlives the transport while requests are under way.
-struct State {
-    State(const Executor& the_executor, TimeSource& the_time, const Url& url, const ClientOptions& the_options)
-        : executor(the_executor), time(the_time), options(the_options), origin(url.to_string()),
-          authority(origin.substr(origin.find("://") + 3)), host(url.host()), port(url.port()), resolver(executor),
-          resolved(executor)
-    {
-        error_code error;
-        const auto address = asio::ip::make_address(host, error);
-        if (!error) {
-            numeric = true;
-            addresses.emplace_back(address, port);
-        }
-    }
-
-    Executor executor;
-    TimeSource& time;
-    ClientOptions options;
-    std::string origin;
-    std::string authority;
-    std::string host;
-    std::uint16_t port;
-
-    // One lookup serves all who wait for it: it runs on a thread of asio's and cannot be interrupted.
-    Tcp::resolver resolver;
-    Event resolved;
-    bool numeric = false;
-    bool resolving = false;
-    error_code resolve_error;
-    std::vector<Tcp::endpoint> addresses;
-
-    std::deque<std::unique_ptr<Connection>> idle; // The longest idle first.
-    std::unordered_set<Connection*> active;
-    bool closed = false;
-};
-
-// A connection during one request: dropped at the end unless it was given back.
-class Lease {
-public:
-    explicit Lease(State& state) : state_(state) {}
-
-    ~Lease() { drop(); }
-
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-
-    Connection& connection() noexcept { return *connection_; }
-
-    void open()
-    {
-        drop();
-        connection_ = std::make_unique<Connection>(state_.executor);
-        state_.active.insert(connection_.get());
-    }
-
-    // Takes the connection that was used last, if it is still good.
-    bool take_idle()
-    {
-        drop();
-        while (!state_.idle.empty()) {
-            auto candidate = std::move(state_.idle.back());
-            state_.idle.pop_back();
-            if (state_.time.now() - candidate->idle_since > state_.options.idle_limit) {
-                state_.idle.clear(); // The others are older still.
-                return false;
-            }
-            // The other side may have closed it; bytes that nobody asked for spoil it as well.
-            char byte = 0;
-            error_code error;
-            candidate->stream.socket().receive(asio::buffer(&byte, 1), Tcp::socket::message_peek, error);
-            if (error == asio::error::would_block || error == asio::error::try_again) {
-                connection_ = std::move(candidate);
-                state_.active.insert(connection_.get());
-                return true;
-            }
-        }
-        return false;
-    }
-
-    void give_back()
-    {
-        state_.active.erase(connection_.get());
-        if (state_.closed || state_.options.max_idle == 0) {
-            connection_.reset();
-            return;
-        }
-        if (connection_->buffer.capacity() > 8 * first_read)
-            connection_->buffer.shrink_to_fit();
-        connection_->idle_since = state_.time.now();
-        state_.idle.push_back(std::move(connection_));
-        if (state_.idle.size() > state_.options.max_idle)
-            state_.idle.pop_front();
-    }
-
-private:
-    void drop()
-    {
-        if (connection_)
-            state_.active.erase(connection_.get());
-        connection_.reset();
-    }
-
-    State& state_;
-    std::unique_ptr<Connection> connection_;
-};
-
-[[noreturn]] void
-fail(const Request& request, Errc code, std::string explanation, TransportError::Sent sent, bool transient)
-{
-    TransportError error(code, detail::describe(request), std::move(explanation), sent);
-    error.set_transient(transient);
-    throw error;
-}
-
-[[noreturn]] void fail_closed(const Request& request, TransportError::Sent sent)
-{
-    fail(request, Errc::closed, "the connection to the daemon was closed by this program", sent, false);
-}
-
-[[noreturn]] void fail_limit(const Request& request, const std::string& what, TransportError::Sent sent)
-{
-    fail(request, Errc::timed_out, what + " within " + detail::to_text(request.limit()), sent, true);
-}
-
-[[noreturn]] void fail_connecting(const State& state, const Request& request, const error_code& error)
-{
-    const std::string advice = "start the daemon (yagna service run) or correct YAGNA_API_URL";
-    std::string text;
-    if (error == asio::error::connection_refused)
-        text = "nothing listens at " + state.origin + ": " + advice;
-    else if (error == beast::error::timeout)
-        text = "no connection to " + state.origin + " within " + detail::to_text(state.options.connect_limit) + ": " +
-               advice;
-    else
-        text = "no connection to " + state.origin + " (" + error.message() + "): " + advice;
-    fail(request, Errc::unreachable, std::move(text), TransportError::Sent::no, true);
-}
-
-void start_lookup(const std::shared_ptr<State>& state)
-{
-    state->resolving = true;
-    state->resolved.reset();
-    state->resolver.async_resolve(
-        state->host, std::to_string(state->port), Tcp::resolver::numeric_service,
-        [state](const error_code& error, const Tcp::resolver::results_type& results) {
-            state->resolving = false;
-            state->resolve_error = error;
-            state->addresses.clear();
-            for (const auto& entry : results)
-                state->addresses.push_back(entry.endpoint());
-            state->resolved.set();
-        });
-}
-
-// Refreshes the addresses of a name.
-Task<> look_up(const std::shared_ptr<State>& state, const Request& request, Instant until)
-{
-    if (!state->resolving)
-        start_lookup(state);
-    auto wait = state->resolved.wait();
-    const auto limit = until - state->time.now();
-    const bool done = co_await with_timeout(state->time, limit, std::move(wait), "name lookup");
-    if (state->closed)
-        fail_closed(request, TransportError::Sent::no);
-    if (!done)
-        fail_connecting(*state, request, beast::error::timeout);
-    if (state->resolve_error || state->addresses.empty())
-        fail(
-            request, Errc::unreachable,
-            "the name " + state->host + " cannot be resolved (" + state->resolve_error.message() +
-                "): correct YAGNA_API_URL",
-            TransportError::Sent::no, true);
-}
-
-Task<> connect(const std::shared_ptr<State>& state, Lease& lease, const Request& request, Instant deadline)
-{
-    const auto connect_deadline = state->time.deadline(state->options.connect_limit);
-    const auto until = std::min(deadline, connect_deadline);
-    if (!state->numeric)
-        co_await look_up(state, request, until);
-
-    const auto addresses = state->addresses;
-    error_code error = asio::error::host_not_found;
-    for (std::size_t i = 0; i < addresses.size(); ++i) {
-        // One address that swallows packets must not use up the time of the others.
-        const auto left = std::max(Duration(0), Duration(until - state->time.now()));
-        const auto share = left / static_cast<long>(addresses.size() - i);
-        lease.open();
-        auto& stream = lease.connection().stream;
-        stream.expires_at(std::min(until, state->time.deadline(share)));
-        auto [outcome] = co_await stream.async_connect(addresses[i], asio::as_tuple(asio::deferred));
-        error = outcome;
-        if (state->closed)
-            fail_closed(request, TransportError::Sent::no);
-        if (!error) {
-            stream.socket().non_blocking(true, error); // For the look at idle connections.
-            error_code ignored;                        // Without it requests are only slower.
-            stream.socket().set_option(Tcp::no_delay(true), ignored);
-        }
-        if (!error)
-            co_return;
-        if (error == asio::error::operation_aborted)
-            throw boost::system::system_error(error);
-    }
-    if (error == beast::error::timeout && deadline <= connect_deadline)
-        fail_limit(request, "no connection to " + state->origin, TransportError::Sent::no);
-    fail_connecting(*state, request, error);
-}
 
 Task<> write(Connection& connection, const std::string& head, const std::string& body, Attempt& attempt)
 {
@@ -318,48 +52,63 @@ Task<> send_request(State& state, Connection& connection, const Request& request
         attempt.failure = Attempt::Failure::none;
 }
 
-// Reads one response; the parser is new.
-Task<> read_response(Connection& connection, Parser& parser, Attempt& attempt)
-{
-    auto& buffer = connection.buffer;
+// How far a response has been read.
+struct Reading {
     std::size_t amount = first_read;
     bool answering = false;
-    while (!parser.is_done()) {
-        if (buffer.size() == 0 || answering) {
-            auto space = buffer.prepare(amount);
-            auto [error, read] = co_await connection.stream.async_read_some(space, asio::as_tuple(asio::deferred));
-            buffer.commit(read);
-            if (error == asio::error::eof && answering) {
-                error_code parse_error;
-                parser.put_eof(parse_error);
-                if (parse_error)
-                    attempt.fail(error, true);
-                co_return; // Without a length the end of the connection is the end of the body.
-            }
-            if (error) {
-                attempt.fail(error, answering);
-                co_return;
-            }
-            if (read == amount)
-                amount = std::min(amount * 2, largest_read);
-        }
-        answering = true;
-        error_code parse_error;
-        buffer.consume(parser.put(buffer.data(), parse_error));
-        // The body leaves the buffer at once; what stays and grows is a line without end.
-        if (buffer.size() > header_limit + largest_read)
-            parse_error = beast::http::error::header_limit;
-        if (parse_error && parse_error != beast::http::error::need_more) {
-            const bool large =
-                parse_error == beast::http::error::body_limit || parse_error == beast::http::error::header_limit;
-            attempt.error = parse_error;
-            attempt.failure = large ? Attempt::Failure::too_large : Attempt::Failure::malformed;
+    bool ended = false; // Without a length the end of the connection is the end of the body.
+};
+
+// Reads once, unless there are bytes already, and parses what came.
+template <typename Parser>
+Task<> advance(Connection& connection, Parser& parser, Reading& reading, Attempt& attempt)
+{
+    auto& buffer = connection.buffer;
+    if (buffer.size() == 0 || reading.answering) {
+        auto space = buffer.prepare(reading.amount);
+        auto [error, read] = co_await connection.stream.async_read_some(space, asio::as_tuple(asio::deferred));
+        buffer.commit(read);
+        if (error == asio::error::eof && reading.answering) {
+            error_code parse_error;
+            parser.put_eof(parse_error);
+            if (parse_error)
+                attempt.fail(error, true);
+            reading.ended = true;
             co_return;
         }
+        if (error) {
+            attempt.fail(error, reading.answering);
+            co_return;
+        }
+        if (read == reading.amount)
+            reading.amount = std::min(reading.amount * 2, largest_read);
+    }
+    reading.answering = true;
+    error_code parse_error;
+    buffer.consume(parser.put(buffer.data(), parse_error));
+    // The body leaves the buffer at once; what stays and grows is a line without end.
+    if (buffer.size() > header_limit + largest_read)
+        parse_error = beast::http::error::header_limit;
+    if (parse_error && parse_error != beast::http::error::need_more) {
+        const bool large =
+            parse_error == beast::http::error::body_limit || parse_error == beast::http::error::header_limit;
+        attempt.error = parse_error;
+        attempt.failure = large ? Attempt::Failure::too_large : Attempt::Failure::malformed;
     }
 }
 
-Task<> try_once(State& state, Connection& connection, const Request& request, Instant deadline, Attempt& attempt)
+template <typename Parser>
+void prepare(Parser& parser, const Request& request)
+{
+    parser.eager(true);
+    parser.skip(request.method() == Method::head);
+    parser.header_limit(header_limit);
+    parser.body_limit(request.response_limit());
+}
+
+// False if there is no answer to be expected.
+Task<bool>
+write_request(State& state, Connection& connection, const Request& request, Instant deadline, Attempt& attempt)
 {
     connection.stream.expires_at(deadline);
     co_await send_request(state, connection, request, attempt);
@@ -367,27 +116,53 @@ Task<> try_once(State& state, Connection& connection, const Request& request, In
     // or the limit, makes it needless to look for an answer.
     const bool write_failed = attempt.failure != Attempt::Failure::none;
     if (write_failed && (attempt.failure != Attempt::Failure::lost || attempt.written == 0))
-        co_return;
+        co_return false;
     attempt.failure = Attempt::Failure::none;
+    co_return true;
+}
 
-    std::optional<Parser> parser;
-    do {
-        parser.emplace();
-        parser->eager(true);
-        parser->skip(request.method() == Method::head);
-        parser->header_limit(header_limit);
-        parser->body_limit(request.response_limit());
-        co_await read_response(connection, *parser, attempt);
-        if (attempt.failure != Attempt::Failure::none)
-            co_return;
-    } while (parser->get().result_int() / 100 == 1); // 100 Continue and its like come before the answer.
-
-    auto message = parser->release();
+template <typename Message>
+Response head_of(const Message& message)
+{
     Response response(message.result_int());
     for (const auto& field : message)
         response.headers().add(std::string(field.name_string()), std::string(field.value()));
-    response.body() = std::move(message.body());
-    attempt.response = std::move(response);
+    return response;
+}
+
+// Reads until `is_enough(parser)`. 100 Continue and its like come before the answer, and are skipped.
+template <typename Parser, typename Enough>
+Task<> read_answer(
+    Connection& connection, std::optional<Parser>& parser, const Request& request, Reading& reading, Attempt& attempt,
+    Enough is_enough)
+{
+    do {
+        parser.emplace();
+        prepare(*parser, request);
+        const auto amount = reading.amount;
+        reading = Reading();
+        reading.amount = amount;
+        while (!is_enough(*parser) && !reading.ended && attempt.failure == Attempt::Failure::none)
+            co_await advance(connection, *parser, reading, attempt);
+        if (attempt.failure != Attempt::Failure::none)
+            co_return;
+    } while (parser->get().result_int() / 100 == 1);
+}
+
+Task<> try_once(State& state, Connection& connection, const Request& request, Instant deadline, Attempt& attempt)
+{
+    const bool expecting = co_await write_request(state, connection, request, deadline, attempt);
+    if (!expecting)
+        co_return;
+    std::optional<Parser> parser;
+    Reading reading;
+    const auto is_done = [](const Parser& one) { return one.is_done(); };
+    co_await read_answer(connection, parser, request, reading, attempt, is_done);
+    if (attempt.failure != Attempt::Failure::none)
+        co_return;
+    auto message = parser->release();
+    attempt.response = head_of(message);
+    attempt.response.body() = std::move(message.body());
     attempt.reusable =
         attempt.all_written && message.keep_alive() && !message.need_eof() && connection.buffer.size() == 0;
 }
@@ -421,13 +196,13 @@ Task<> try_once(State& state, Connection& connection, const Request& request, In
         state.origin + " closed the connection without an answer (" + attempt.error.message() + ")", sent, true);
 }
 
-// A free function: the transport itself may be gone before its last request has ended.
-Task<Response> exchange(std::shared_ptr<State> state, const Request& request)
+// Sends on an idle connection or a new one, and once more on a new one where that is safe, until `attempt_once` got an
+// answer: the lease then holds its connection.
+template <typename AttemptOnce>
+Task<> converse(
+    const std::shared_ptr<State>& state, const Request& request, Instant deadline, Lease& lease, Attempt& attempt,
+    const AttemptOnce& attempt_once)
 {
-    detail::check(request);
-    const auto deadline = state->time.deadline(request.limit());
-    Lease lease(*state);
-    Attempt attempt;
     bool fresh = false;
     for (;;) {
         if (state->closed)
@@ -436,9 +211,9 @@ Task<Response> exchange(std::shared_ptr<State> state, const Request& request)
         if (fresh)
             co_await connect(state, lease, request, deadline);
         attempt = Attempt();
-        co_await try_once(*state, lease.connection(), request, deadline, attempt);
+        co_await attempt_once(lease.connection());
         if (attempt.failure == Attempt::Failure::none)
-            break;
+            co_return;
         const auto sent = attempt.written == 0 ? TransportError::Sent::no : TransportError::Sent::unknown;
         if (state->closed)
             fail_closed(request, sent);
@@ -450,9 +225,152 @@ Task<Response> exchange(std::shared_ptr<State> state, const Request& request)
             fail_attempt(*state, request, attempt);
         fresh = true;
     }
+}
+
+// A free function: the transport itself may be gone before its last request has ended.
+Task<Response> exchange(std::shared_ptr<State> state, const Request& request)
+{
+    detail::check(request);
+    const auto deadline = state->time.deadline(request.limit());
+    Lease lease(*state);
+    Attempt attempt;
+    const auto once = [&](Connection& connection) { return try_once(*state, connection, request, deadline, attempt); };
+    co_await converse(state, request, deadline, lease, attempt, once);
     if (attempt.reusable)
         lease.give_back();
     co_return std::move(attempt.response);
+}
+
+// A body that is taken away as it comes.
+struct PieceBody {
+    using value_type = std::string;
+
+    class reader {
+    public:
+        template <bool is_request, typename Fields>
+        reader(beast::http::header<is_request, Fields>&, value_type& body) : body_(body)
+        {
+        }
+
+        void init(const boost::optional<std::uint64_t>&, error_code& error) { error = {}; }
+
+        template <typename Buffers>
+        std::size_t put(const Buffers& buffers, error_code& error)
+        {
+            error = {};
+            std::size_t total = 0;
+            for (const asio::const_buffer part : beast::buffers_range_ref(buffers)) {
+                body_.append(static_cast<const char*>(part.data()), part.size());
+                total += part.size();
+            }
+            return total;
+        }
+
+        void finish(error_code& error) { error = {}; }
+
+    private:
+        value_type& body_;
+    };
+};
+
+class ClientStream final : public ResponseStream {
+public:
+    ClientStream(std::shared_ptr<State> state, const Request& request)
+        : state_(std::move(state)), request_(request), lease_(*state_)
+    {
+        request_.set_body(std::string(), std::string());
+    }
+
+    // `request` is the whole one.
+    Task<> open(const Request& request)
+    {
+        const auto deadline = state_->time.deadline(request.limit());
+        const auto once = [&](Connection& connection) { return try_to_open(connection, request, deadline); };
+        co_await converse(state_, request, deadline, lease_, attempt_, once);
+        head_ = head_of(parser_->get());
+        if (parser_->is_done())
+            finish();
+    }
+
+    const Response& head() const noexcept override { return head_; }
+
+    Task<std::optional<std::string>> read() override
+    {
+        std::optional<std::string> piece;
+        while (is_open_ && parser_->get().body().empty())
+            co_await step();
+        if (parser_ && !parser_->get().body().empty())
+            piece = std::exchange(parser_->get().body(), std::string());
+        co_return piece;
+    }
+
+private:
+    using PieceParser = beast::http::response_parser<PieceBody>;
+
+    Task<> try_to_open(Connection& connection, const Request& request, Instant deadline)
+    {
+        const bool expecting = co_await write_request(*state_, connection, request, deadline, attempt_);
+        if (!expecting)
+            co_return;
+        const auto has_head = [](const PieceParser& one) { return one.is_header_done(); };
+        co_await read_answer(connection, parser_, request, reading_, attempt_, has_head);
+    }
+
+    Task<> step()
+    {
+        auto& connection = lease_.connection();
+        if (request_.idle_limit() == Duration::max())
+            connection.stream.expires_never();
+        else
+            connection.stream.expires_after(request_.idle_limit());
+        co_await advance(connection, *parser_, reading_, attempt_);
+        if (attempt_.failure == Attempt::Failure::none) {
+            if (parser_->is_done())
+                finish();
+            co_return;
+        }
+        is_open_ = false;
+        parser_.reset();
+        lease_.drop();
+        if (state_->closed)
+            fail_closed(request_, TransportError::Sent::unknown);
+        if (attempt_.failure == Attempt::Failure::stopped)
+            throw boost::system::system_error(asio::error::operation_aborted);
+        if (attempt_.failure == Attempt::Failure::passed)
+            fail(
+                request_, Errc::timed_out,
+                state_->origin + " sent nothing for " + detail::to_text(request_.idle_limit()),
+                TransportError::Sent::unknown, true);
+        fail_attempt(*state_, request_, attempt_);
+    }
+
+    void finish()
+    {
+        is_open_ = false;
+        const auto& message = parser_->get();
+        if (attempt_.all_written && message.keep_alive() && !message.need_eof() &&
+            lease_.connection().buffer.size() == 0)
+            lease_.give_back();
+        else
+            lease_.drop();
+    }
+
+    std::shared_ptr<State> state_;
+    Request request_;
+    Lease lease_;
+    Attempt attempt_;
+    Reading reading_;
+    std::optional<PieceParser> parser_;
+    Response head_;
+    bool is_open_ = true;
+};
+
+Task<std::unique_ptr<ResponseStream>> open_stream(std::shared_ptr<State> state, const Request& request)
+{
+    detail::check(request);
+    auto stream = std::make_unique<ClientStream>(state, request);
+    co_await stream->open(request);
+    co_return stream;
 }
 
 class Client final : public Transport {
@@ -465,6 +383,8 @@ public:
     ~Client() override { close(); }
 
     Task<Response> send(const Request& request) override { return exchange(state_, request); }
+
+    Task<std::unique_ptr<ResponseStream>> open(const Request& request) override { return open_stream(state_, request); }
 
     void close() noexcept override
     {

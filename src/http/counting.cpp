@@ -12,11 +12,43 @@ CountingTransport::CountingTransport(std::shared_ptr<Transport> inner, TimeSourc
 {
 }
 
-Task<Response> CountingTransport::send(const Request& request)
+class CountingTransport::CountedStream final : public ResponseStream {
+public:
+    CountedStream(std::unique_ptr<ResponseStream> inner, std::shared_ptr<std::size_t> under_way)
+        : inner_(std::move(inner)), under_way_(std::move(under_way))
+    {
+    }
+
+    ~CountedStream() override { --*under_way_; }
+
+    const Response& head() const noexcept override { return inner_->head(); }
+
+    Task<std::optional<std::string>> read() override { return inner_->read(); }
+
+private:
+    std::unique_ptr<ResponseStream> inner_;
+    std::shared_ptr<std::size_t> under_way_;
+};
+
+void CountingTransport::begin(const Request& request)
 {
     ++total_;
-    ++under_way_;
+    ++*under_way_;
     ++by_route_[detail::route_of(request)];
+}
+
+void CountingTransport::end(
+    const Request& request, const Response* response, const std::exception_ptr& error, Instant started) const
+{
+    if (!observer_)
+        return;
+    const Exchange exchange{request, response, error, started, time_.now()};
+    observer_(exchange);
+}
+
+Task<Response> CountingTransport::send(const Request& request)
+{
+    begin(request);
     const auto started = time_.now();
     std::optional<Response> response;
     std::exception_ptr error;
@@ -26,14 +58,31 @@ Task<Response> CountingTransport::send(const Request& request)
     } catch (...) {
         error = std::current_exception();
     }
-    --under_way_;
-    if (observer_) {
-        const Exchange exchange{request, response ? &*response : nullptr, error, started, time_.now()};
-        observer_(exchange);
-    }
+    --*under_way_;
+    end(request, response ? &*response : nullptr, error, started);
     if (error)
         std::rethrow_exception(error);
     co_return std::move(*response);
+}
+
+Task<std::unique_ptr<ResponseStream>> CountingTransport::open(const Request& request)
+{
+    begin(request);
+    const auto started = time_.now();
+    std::unique_ptr<ResponseStream> stream;
+    std::exception_ptr error;
+    try {
+        stream = co_await inner_->open(request);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    if (error)
+        --*under_way_;
+    end(request, stream ? &stream->head() : nullptr, error, started);
+    if (error)
+        std::rethrow_exception(error);
+    stream = std::make_unique<CountedStream>(std::move(stream), under_way_);
+    co_return stream;
 }
 
 } // namespace golem::http

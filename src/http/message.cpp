@@ -51,7 +51,8 @@ std::optional<std::string_view> Headers::get(std::string_view name) const noexce
 }
 
 Request::Request(Method method, std::string target)
-    : method_(method), target_(std::move(target)), limit_(std::chrono::seconds(30)), response_limit_(8u << 20)
+    : method_(method), target_(std::move(target)), limit_(std::chrono::seconds(30)), response_limit_(8u << 20),
+      idle_limit_(std::chrono::seconds(60))
 {
 }
 
@@ -71,6 +72,12 @@ Request& Request::set_limit(Duration limit) noexcept
     return *this;
 }
 
+Request& Request::set_idle_limit(Duration limit) noexcept
+{
+    idle_limit_ = limit;
+    return *this;
+}
+
 Request& Request::set_response_limit(std::size_t bytes) noexcept
 {
     response_limit_ = bytes;
@@ -82,6 +89,12 @@ Response::Response(unsigned status, std::string body, std::string content_type)
 {
     if (!content_type.empty())
         headers_.add("content-type", std::move(content_type));
+}
+
+Response& Response::set_source(std::shared_ptr<BodySource> source) noexcept
+{
+    source_ = std::move(source);
+    return *this;
 }
 
 std::string Response::content_type() const

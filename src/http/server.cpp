@@ -5,6 +5,7 @@
 #include <golem/core/shield.hpp>
 #include <golem/core/task_group.hpp>
 #include <golem/http/detail/wire.hpp>
+#include <golem/http/stream.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -16,6 +17,7 @@
 #include <boost/beast/http/parser.hpp>
 
 #include <array>
+#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -134,6 +136,36 @@ Task<> handle_into(Handler& handler, const Request& request, Handled& handled)
     } catch (...) {
         handled.failure = std::current_exception();
     }
+}
+
+struct Pulled {
+    std::optional<std::string> piece;
+    std::exception_ptr failure;
+};
+
+Task<> pull_into(BodySource& source, Pulled& pulled)
+{
+    try {
+        auto piece = co_await source.next();
+        pulled.piece = std::move(piece);
+    } catch (...) {
+        pulled.failure = std::current_exception();
+    }
+}
+
+// A chunk as chunked transfer coding has it; no piece is the last chunk.
+void append_chunk(std::string& text, const std::optional<std::string>& piece)
+{
+    if (piece && piece->empty())
+        return;
+    const auto size = piece ? piece->size() : 0;
+    char digits[2 * sizeof size + 1];
+    std::snprintf(digits, sizeof digits, "%zX", size);
+    text += digits;
+    text += "\r\n";
+    if (piece)
+        text += *piece;
+    text += "\r\n";
 }
 
 // The handler wants no answer to be given: its connection is broken, or its own side is closing.
@@ -294,13 +326,14 @@ private:
                 reading.refusal = 501;
 
             Response response(reading.refusal);
+            std::optional<Request> request;
             detail::AnswerForm form;
             form.old = old;
             form.keep_alive = keep;
             if (reading.complete && method) {
-                const Request request = to_request(*method, parser.release());
+                request.emplace(to_request(*method, parser.release()));
                 bool answered = false;
-                co_await answer(connection, request, response, answered);
+                co_await answer(connection, *request, response, answered);
                 if (!answered)
                     co_return;
                 form.body = *method != Method::head;
@@ -308,7 +341,10 @@ private:
                 co_return;
             }
             open = false;
-            co_await write(connection, response, form, open);
+            if (response.source() && form.body && detail::may_have_body(response.status()))
+                co_await write_stream(connection, *request, response, form, open);
+            else
+                co_await write(connection, response, form, open);
         }
         error_code ignored; // The client may be gone already.
         connection.stream.socket().shutdown(Tcp::socket::shutdown_send, ignored);
@@ -402,6 +438,41 @@ private:
         connection.stream.expires_after(options_.idle_limit);
         auto [error, count] = co_await asio::async_write(connection.stream, buffers, asio::as_tuple(asio::deferred));
         open = !error && actual.keep_alive;
+    }
+
+    // Writes a body as its source makes it. A reader who does not read is waited for, as the daemon does.
+    Task<> write_stream(
+        Connection& connection, const Request& request, Response& response, const detail::AnswerForm& form, bool& open)
+    {
+        const auto source = response.source();
+        detail::AnswerForm actual = form;
+        actual.chunked = !form.old;
+        actual.keep_alive = form.keep_alive && actual.chunked;
+        std::string text = detail::response_head(response, actual, date());
+        for (bool more = true; more;) {
+            Pulled pulled;
+            auto pulling = pull_into(*source, pulled);
+            auto watching = departure(connection);
+            const auto first = co_await first_of(std::move(pulling), std::move(watching));
+            if (closed_ || first == 1)
+                co_return;
+            more = pulled.piece.has_value();
+            if (pulled.failure && !is_broken(pulled.failure))
+                log_.error(
+                    "http server: the handler failed within the answer to ", detail::describe(request), ": ",
+                    describe(pulled.failure));
+            if (actual.chunked && !pulled.failure)
+                append_chunk(text, pulled.piece);
+            else if (pulled.piece)
+                text += *pulled.piece;
+            connection.stream.expires_never();
+            const auto buffer = asio::buffer(text);
+            auto [error, count] = co_await asio::async_write(connection.stream, buffer, asio::as_tuple(asio::deferred));
+            if (error || pulled.failure)
+                co_return;
+            text.clear();
+        }
+        open = actual.keep_alive;
     }
 
     // Made once a second.

@@ -193,7 +193,9 @@ std::string response_head(const Response& response, const AnswerForm& form, std:
     head += ' ';
     head += reason(response.status());
     head += "\r\n";
-    if (body)
+    if (form.chunked)
+        append_field(head, "transfer-encoding", "chunked");
+    else if (body && !response.source())
         append_field(head, "content-length", std::to_string(response.body().size()));
     for (const auto& [name, value] : response.headers()) {
         const bool ours = is_one_of(name, {"content-length", "transfer-encoding", "connection", "date"});

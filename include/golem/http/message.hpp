@@ -3,6 +3,7 @@
 #include <golem/core/time_source.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,11 +49,14 @@ public:
     const std::string& body() const noexcept { return body_; }
     Duration limit() const noexcept { return limit_; }
     std::size_t response_limit() const noexcept { return response_limit_; }
+    Duration idle_limit() const noexcept { return idle_limit_; }
 
     /// Sets the body and its Content-Type; an empty type means a body without one.
     Request& set_body(std::string body, std::string content_type = "application/json");
-    /// From sending to the last byte of the answer; then Error timed_out. Default 30 s.
+    /// From sending to the last byte of the answer, of a stream to its head; then Error timed_out. Default 30 s.
     Request& set_limit(Duration limit) noexcept;
+    /// The longest silence between two pieces of a stream; then Error timed_out. Default 60 s; Duration::max() is none.
+    Request& set_idle_limit(Duration limit) noexcept;
     /// The most bytes a response body may have; more is Error protocol. Default 8 MiB.
     Request& set_response_limit(std::size_t bytes) noexcept;
 
@@ -63,7 +67,10 @@ private:
     std::string body_;
     Duration limit_;
     std::size_t response_limit_;
+    Duration idle_limit_;
 };
+
+class BodySource;
 
 class Response {
 public:
@@ -78,6 +85,9 @@ public:
     Headers& headers() noexcept { return headers_; }
     const std::string& body() const noexcept { return body_; }
     std::string& body() noexcept { return body_; }
+    /// A handler's answer may come piece by piece (stream.hpp); then body() does not count.
+    const std::shared_ptr<BodySource>& source() const noexcept { return source_; }
+    Response& set_source(std::shared_ptr<BodySource> source) noexcept;
     /// Content-Type without its parameters, in lower case; empty if there is none.
     std::string content_type() const;
 
@@ -85,6 +95,7 @@ private:
     unsigned status_ = 0;
     Headers headers_;
     std::string body_;
+    std::shared_ptr<BodySource> source_;
 };
 
 } // namespace golem::http

@@ -25,6 +25,8 @@ struct ServerOptions {
 /// Listens on a port and passes requests to a handler, keep-alive, one coroutine a connection. When a client closes its
 /// connection while its request is being handled, the handler is cancelled. What a handler throws is logged and
 /// answered with 500; but after a TransportError or a cancellation of its own the connection is closed without answer.
+/// Streamed answers (Response::set_source) are sent in chunks, with no limit of time; if their source fails, the
+/// connection is closed without the last chunk.
 /// One executor. run() must have completed before the server is destroyed, if it was started.
 class Server {
 public:

@@ -3,6 +3,7 @@
 #include <golem/core/error.hpp>
 #include <golem/core/task.hpp>
 #include <golem/http/message.hpp>
+#include <golem/http/stream.hpp>
 
 #include <memory>
 #include <string>
@@ -41,7 +42,12 @@ public:
     /// larger than the request's response limit), closed; Error invalid_input for a request that cannot be written.
     virtual Task<Response> send(const Request& request) = 0;
 
-    /// Ends idle connections and refuses new requests. Requests under way end with closed. Idempotent.
+    /// Completes with the head of the answer, whatever its status; its body is read piece by piece. `request` must
+    /// outlive the await, not the stream. Cancellation and errors as in send(). A transport that does not know streams
+    /// (the default) sends the request and hands out the whole answer.
+    virtual Task<std::unique_ptr<ResponseStream>> open(const Request& request);
+
+    /// Ends idle connections and refuses new requests. Requests under way and streams end with closed. Idempotent.
     virtual void close() noexcept = 0;
 
     /// Where requests go, for messages: "http://127.0.0.1:7465".

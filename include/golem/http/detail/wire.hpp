@@ -39,6 +39,7 @@ struct AnswerForm {
     bool body = true;       ///< False for an answer to HEAD: the length is told, the body is not sent.
     bool keep_alive = true; ///< The connection stays open.
     bool old = false;       ///< HTTP/1.0, where keeping alive has to be said.
+    bool chunked = false;   ///< The length is not known: the body comes in chunks.
 };
 
 /// Start line and fields, with the empty line. `date` is the value of Date.
