@@ -10,7 +10,7 @@ namespace {
 constexpr int deepest = 128;
 
 // Rust's Debug form of a string.
-std::string quoted(std::string_view text)
+std::string in_quotes(std::string_view text)
 {
     std::string out = "\"";
     for (const char c : text) {
@@ -50,7 +50,7 @@ void append_utf8(std::string& out, unsigned code)
 
 std::string SerdeReader::Complaint::to_string() const
 {
-    return "Error(" + quoted(text) + ", line: " + std::to_string(line) + ", column: " + std::to_string(column) + ")";
+    return "Error(" + in_quotes(text) + ", line: " + std::to_string(line) + ", column: " + std::to_string(column) + ")";
 }
 
 void SerdeReader::complain(std::string text) { throw Complaint{std::move(text)}; }
@@ -142,7 +142,7 @@ void SerdeReader::complain_type(std::string_view expected)
         word("alse");
         found = "boolean `false`";
         break;
-    case '"': found = "string " + quoted(read_string()); break;
+    case '"': found = "string " + in_quotes(read_string()); break;
     case '[': found = "sequence"; break;
     case '{': found = "map"; break;
     case '-':
