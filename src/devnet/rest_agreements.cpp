@@ -114,7 +114,7 @@ http::Response termination(const Call& call)
 http::Response get(const Call& call)
 {
     const auto& id = agreement_id(call, 0);
-    const auto& agreement = unwrap(call.host.world().market().agreement(call.node, id, call.host.now()));
+    const auto agreement = unwrap(call.host.world().market().agreement(call.node, id, call.host.now()));
     Json demand;
     demand["properties"] = properties_to_json(agreement.demand->properties);
     demand["constraints"] = agreement.demand->constraints;
