@@ -240,6 +240,24 @@ TEST_CASE("call_on outlives neither context", "[race]")
     CHECK(watched.expired());
 }
 
+TEST_CASE("call_on is cancelled in vain once it was answered")
+{
+    boost::asio::io_context context(1);
+    auto elsewhere = std::make_unique<boost::asio::io_context>(1);
+    TaskGroup group(context.get_executor());
+    int completed = 0;
+    group.spawn("caller", [&]() -> Task<> {
+        std::function<Task<int>()> function = []() -> Task<int> { co_return 1; };
+        completed = co_await call_on<int>(elsewhere->get_executor(), function);
+    });
+    context.poll();
+    elsewhere->run();
+    elsewhere.reset(); // Its answer is on its way.
+    group.cancel();
+    context.run();
+    CHECK(completed == 1);
+}
+
 TEST_CASE("call_on completes as cancelled when the callee's context ends")
 {
     test::run_real([]() -> Task<> {

@@ -28,11 +28,10 @@ namespace detail {
 class Caller {
 public:
     virtual ~Caller() = default;
-    // Its context ends: nobody wants the answer.
-    virtual void cancel_call() = 0;
+    virtual void cancel_call(boost::asio::cancellation_type type) = 0;
 };
 
-// The callers of one context. Both sides hold it: whoever answers after the context has ended finds nobody.
+// The callers of one context. Both sides hold it: who answers after the context has ended finds nobody.
 class CallGate {
 public:
     std::uint64_t admit(std::unique_ptr<Caller> caller)
@@ -51,15 +50,21 @@ public:
             resume(std::move(found.mapped()));
     }
 
+    // Cancels the call, unless it was answered: then the callee's context may be gone.
+    void cancel(std::uint64_t key, boost::asio::cancellation_type type)
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = callers_.find(key); found != callers_.end())
+            found->second->cancel_call(type);
+    }
+
     void shut()
     {
-        std::map<std::uint64_t, std::unique_ptr<Caller>> callers;
-        {
-            const std::lock_guard lock(mutex_);
-            callers.swap(callers_);
-        }
+        std::map<std::uint64_t, std::unique_ptr<Caller>> callers; // Destroyed after the lock.
+        const std::lock_guard lock(mutex_);
+        callers.swap(callers_);
         for (const auto& [key, caller] : callers)
-            caller->cancel_call();
+            caller->cancel_call(boost::asio::cancellation_type::terminal);
     }
 
 private:
@@ -107,35 +112,25 @@ public:
 
     const Executor& executor() const noexcept { return executor_; }
 
-    void listen_for_cancellation()
-    {
-        auto slot = boost::asio::get_associated_cancellation_slot(handler_);
-        if (slot.is_connected())
-            slot.assign([callee = callee_, state = state_](boost::asio::cancellation_type type) {
-                cancel(callee, state, type);
-            });
-    }
+    auto cancellation_slot() const noexcept { return boost::asio::get_associated_cancellation_slot(handler_); }
 
-    void cancel_call() override { cancel(callee_, state_, boost::asio::cancellation_type::terminal); }
-
-    template <typename... Outcome>
-    void resume(Outcome&&... outcome)
+    void cancel_call(boost::asio::cancellation_type type) override
     {
-        boost::asio::get_associated_cancellation_slot(handler_).clear();
-        auto handler = std::move(handler_);
-        handler(std::forward<Outcome>(outcome)...);
-    }
-
-private:
-    static void
-    cancel(const Executor& callee, const std::shared_ptr<CallState<T>>& state, boost::asio::cancellation_type type)
-    {
-        boost::asio::post(callee, [state, type] {
+        boost::asio::post(callee_, [state = state_, type] {
             if (!state->finished)
                 state->signal.emit(type);
         });
     }
 
+    template <typename... Outcome>
+    void resume(Outcome&&... outcome)
+    {
+        cancellation_slot().clear();
+        auto handler = std::move(handler_);
+        handler(std::forward<Outcome>(outcome)...);
+    }
+
+private:
     Handler handler_;
     Executor executor_;
     // Keeps the caller's context running while it waits for another one.
@@ -201,9 +196,11 @@ Task<T> call_on(Executor executor, std::function<Task<T>()> function)
     auto initiate = [executor, state](auto handler) {
         using Waiting = detail::WaitingCaller<T, decltype(handler)>;
         auto waiting = std::make_unique<Waiting>(std::move(handler), executor, state);
-        waiting->listen_for_cancellation();
+        auto slot = waiting->cancellation_slot();
         const auto gate = detail::CallGateService::gate_of(waiting->executor());
         const auto caller = gate->admit(std::move(waiting));
+        if (slot.is_connected())
+            slot.assign([gate, caller](asio::cancellation_type type) { gate->cancel(caller, type); });
         auto answer = std::make_shared<detail::PendingAnswer<T, Waiting>>(gate, caller);
         auto start = [executor, state, answer] {
             auto body = [state] { return state->function(); };
