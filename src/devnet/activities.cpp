@@ -69,6 +69,7 @@ bool Activities::destroy(const std::string& activity, Timestamp now)
 void Activities::forget_reason(const std::string& activity)
 {
     auto& entry = activities_.at(activity);
+    entry.destroyed = true;
     entry.reason.clear();
     entry.error_message.clear();
 }
@@ -98,6 +99,8 @@ Result<Done> Activities::detach(
     if (entry.ended)
         return Done();
     entry.ended = true;
+    if (entry.unit)
+        entry.final_usage = entry.unit->usage();
     entry.unit.reset();
     entry.reason = reason;
     entry.error_message = message;
@@ -168,6 +171,9 @@ Result<UsageAnswer> Activities::usage(const std::string& activity, Timestamp now
         }
         return answer;
     }
+    // Until it destroyed the activity, the requestor's daemon asks the provider's.
+    if (!entry.destroyed && entry.final_usage)
+        entry.last_usage = entry.final_usage;
     if (!entry.last_usage && entry.ended)
         return Failure(500, "DAO error: Serde Json error: invalid type: null, expected a sequence at line 1 column 4");
     answer.usage = entry.last_usage;

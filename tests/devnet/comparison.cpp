@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <regex>
+#include <set>
 
 namespace golem::test {
 
@@ -96,7 +97,11 @@ Comparison::compare_text(const std::string& recorded, const std::string& ours, c
     if (const auto form = date_form(recorded)) {
         const auto our_form = date_form(ours);
         // A date ends in zeros by chance, and then it is shorter.
-        if (!our_form || our_form->first > std::max(form->first, 3) || our_form->second != form->second)
+        if (!our_form || our_form->second != form->second)
+            return differ;
+        // One date in a thousand ends so.
+        const bool is_longer = our_form->first > std::max(form->first, 3);
+        if (is_longer && (our_form->first > 6 || ++short_dates_ > 1))
             return differ;
         if (last_name(path) == "eventDate") {
             words_.emplace(recorded, ours);
@@ -183,6 +188,17 @@ std::vector<std::string> Comparison::compare_all(const std::vector<Json>& record
     return differences;
 }
 
+bool Comparison::is_same_set(const Json& recorded, const Json& ours) const
+{
+    std::multiset<std::string> expected;
+    for (const auto& item : recorded)
+        expected.insert(translated(item.get<std::string>()));
+    std::multiset<std::string> found;
+    for (const auto& item : ours)
+        found.insert(item.get<std::string>());
+    return expected == found;
+}
+
 // Goes on after a difference: there may be more to learn.
 void Comparison::walk(
     const Json& recorded, const Json& ours, const std::string& path, std::optional<std::string>& first)
@@ -203,6 +219,9 @@ void Comparison::walk(
         if (difference)
             differ(*difference);
     } else if (recorded.is_array()) {
+        // In the order of random ids.
+        if (last_name(path) == "activityIds" && is_same_set(recorded, ours))
+            return;
         if (recorded.size() != ours.size())
             differ(
                 std::to_string(ours.size()) + " items, recorded " + std::to_string(recorded.size()) + ": " +

@@ -36,7 +36,10 @@ private:
     std::optional<std::string>
     compare_text(const std::string& recorded, const std::string& ours, const std::string& path);
 
+    bool is_same_set(const Json& recorded, const Json& ours) const;
+
     bool amounts_differ_;
+    int short_dates_ = 0;
     std::map<std::string, std::string> words_;
 };
 

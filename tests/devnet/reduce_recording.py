@@ -25,6 +25,10 @@ def is_served(row):
     if "text/event-stream" in json.dumps(row.get("request_headers", {})):
         return False
     path = row["target"].split("?")[0]
+    # The devnet has no provider's side by REST.
+    providers = r"PUT \S+/activity/[^/]+/state$|POST \S+/(debitNotes|invoices)$"
+    if row["who"] == "requestor" and re.match(providers, row["method"] + " " + path):
+        return False
     return bool(SERVED.match(path)) and not path.endswith("/payments")
 
 
@@ -125,6 +129,7 @@ def main():
     parser.add_argument("recording")
     parser.add_argument("output")
     parser.add_argument("--agent", action="store_true")
+    parser.add_argument("--compact", type=int, nargs="*", default=[], help="numbers of those sent without blanks")
     arguments = parser.parse_args()
     with open(arguments.recording, encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
@@ -139,6 +144,12 @@ def main():
             body = row.get("body")
             for text in re.findall(r"[0-9a-f-]{32,}", json.dumps(body)):
                 known[text] = True
+
+    # What an agent sent is known by whoever asked for it.
+    for row in rows:
+        found = re.match(r".*/(debitNotes|invoices)/([0-9a-f-]{36})", row["target"])
+        if found and row.get("status") == 200:
+            known[found.group(2)] = True
 
     table = Table()
     lines = []
@@ -159,6 +170,8 @@ def main():
                 line["sent_text"] = body
             else:
                 line["sent"] = shorten(body, table, False)
+                if row["n"] in arguments.compact:
+                    line["compact"] = True
         if "content-type" in headers:
             line["type"] = headers["content-type"]
         line["vary"] = "vary" in headers

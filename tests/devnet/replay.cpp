@@ -8,11 +8,14 @@
 #include <golem/provider/agent.hpp>
 
 #include <tests/devnet/comparison.hpp>
+#include <tests/devnet/paced_port.hpp>
 #include <tests/devnet/recording.hpp>
 #include <tests/devnet/scripted_provider.hpp>
 
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <stdexcept>
 
@@ -62,10 +65,53 @@ devnet::DevnetOptions options_of(const std::string& name)
     return options;
 }
 
+// What was done to the recorded provider beside what its requestor did.
+struct Circumstances {
+    int capacity = 1;
+    Duration shortest_agreement = std::chrono::minutes(5);
+    /// Seconds since the beginning: its exe-units are killed.
+    std::optional<double> kills_units;
+    /// As the recorded ones did: images cannot be had here.
+    bool deploys_fail = false;
+};
+
+Circumstances circumstances_of(const std::string& name)
+{
+    const auto is_one_of = [&name](std::initializer_list<const char*> numbers) {
+        return std::any_of(numbers.begin(), numbers.end(), [&name](const std::string& number) {
+            return name.starts_with("provider-" + number);
+        });
+    };
+    Circumstances circumstances;
+    if (is_one_of({"05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "34", "35"})) {
+        circumstances.capacity = 10;
+        circumstances.shortest_agreement = std::chrono::seconds(10);
+    }
+    if (is_one_of({"13"}))
+        circumstances.kills_units = 4.15;
+    circumstances.deploys_fail = is_one_of({"12"});
+    return circumstances;
+}
+
+// Of the first command that failed.
+std::optional<std::string> first_complaint(const std::vector<Json>& rows)
+{
+    for (const auto& row : rows) {
+        const auto body = row.value("body", Json());
+        for (const auto& item : body.is_array() ? body : Json::array()) {
+            if (item.is_object() && item.value("result", "") == "Error")
+                return item.at("message").get<std::string>();
+        }
+    }
+    return std::nullopt;
+}
+
 // The provider whose real agent was recorded.
-provider::ProviderOptions recorded_provider()
+provider::ProviderOptions recorded_provider(const Circumstances& circumstances)
 {
     provider::ProviderOptions options;
+    options.capacity = circumstances.capacity;
+    options.shortest_agreement = circumstances.shortest_agreement;
     options.name = "prov1";
     options.subnet = "local";
     options.runtime_version = "0.4.2";
@@ -76,32 +122,37 @@ provider::ProviderOptions recorded_provider()
     options.cpu_price = 0.0002;
     options.duration_price = 0.0001;
     options.start_price = 0.001;
-    // The real agent looks for new activities every four seconds.
-    options.activity_latency = std::chrono::milliseconds(2250);
     return options;
 }
 
 class Session {
 public:
-    Session(const Executor& executor, TimeSource& time, const std::string& name, ProviderPart part)
+    Session(
+        const Executor& executor, TimeSource& time, const Recording& recording, const std::string& name,
+        ProviderPart part)
         : host_(executor, time, options_of(name)), face_(std::make_shared<devnet::RestFace>(host_)),
           transport_(http::make_in_process_transport(executor, time, face_, "http://devnet")),
           comparison_(part == ProviderPart::agent), provider_(host_, comparison_), began_(time.now()),
-          port_(host_, "prov1"), agents_(executor)
+          door_(host_, "prov1"), port_(door_, time, [this](const auto& event) { return when_told(event); }),
+          agents_(executor)
     {
         if (part == ProviderPart::recorded)
             return;
+        const auto circumstances = circumstances_of(name);
+        auto behaviour = shell_behaviour(time);
+        if (circumstances.deploys_fail)
+            behaviour.deploy_failure = first_complaint(recording.rows);
         agent_ = std::make_unique<provider::Agent>(
-            executor, time, port_,
-            std::make_shared<provider::ScriptedRuntimeFactory>(executor, time, shell_behaviour(time)),
-            recorded_provider(), Logger());
+            executor, time, port_, std::make_shared<provider::ScriptedRuntimeFactory>(executor, time, behaviour),
+            recorded_provider(circumstances), Logger());
         agents_.spawn("the agent", [this] { return agent_->run(); });
+        if (circumstances.kills_units)
+            agents_.spawn("a killer", [this, at = *circumstances.kills_units] { return kill_units(at); });
     }
 
     Task<> exchange(const Json& row, Replayed& replayed)
     {
-        const auto at = std::chrono::duration<double>(row.at("at").get<double>());
-        const auto when = began_ + std::chrono::duration_cast<Duration>(at);
+        const auto when = began_ + seconds(row.at("at").get<double>());
         co_await host_.time().sleep_until(when, "the recorded time of a request");
         const auto target = row.at("target").get<std::string>();
         if (row.at("who") == "p") {
@@ -117,6 +168,8 @@ public:
         auto request = request_of(row);
         auto response = co_await transport_->send(request);
         ++replayed.compared;
+        if (is_feed(row, response) && follows(row, response))
+            co_return;
         if (const auto difference = difference_of(row, response))
             replayed.differences.push_back(
                 std::to_string(row.at("n").get<int>()) + " " + row.at("method").get<std::string>() + " " +
@@ -132,9 +185,21 @@ public:
         transport_->close();
     }
 
-    /// The documents that a recorded agent sent, in their order.
-    void expect_documents(const std::vector<Json>& rows)
+    /// The documents that a recorded agent sent, in their order, and when it heard of activities.
+    void expect(const std::vector<Json>& rows)
     {
+        for (const auto& row : rows) {
+            const auto target = row.at("target").get<std::string>();
+            const auto path = target.substr(0, target.find('?'));
+            // Within the 750 ms before its requestor was answered.
+            const auto answered = row.at("at").get<double>() + row.at("took").get<double>();
+            const auto early = row.at("status") == 408 ? answered + 3 : answered - 0.7;
+            const auto told = seconds(std::max(row.at("at").get<double>(), early));
+            if (row.at("method") == "POST" && path == "/activity-api/v1/activity")
+                creations_.push_back(told);
+            else if (row.at("method") == "DELETE" && path.starts_with("/activity-api/v1/activity/"))
+                ends_.emplace_back(path, told);
+        }
         std::set<std::string> seen;
         for (const auto& row : rows) {
             const auto body = row.value("body", Json());
@@ -146,7 +211,80 @@ public:
         }
     }
 
+    /// Of the feeds as wholes.
+    std::vector<std::string> feed_differences()
+    {
+        std::vector<std::string> differences;
+        for (const auto& [name, feed] : feeds_) {
+            for (std::size_t i = 0; i < std::max(feed.recorded.size(), feed.ours.size()); ++i) {
+                const auto recorded = i < feed.recorded.size() ? feed.recorded[i] : nlohmann::json();
+                const auto ours = i < feed.ours.size() ? feed.ours[i] : nlohmann::json();
+                if (const auto difference = comparison_.compare(recorded, ours))
+                    differences.push_back(name + " event " + std::to_string(i) + ": " + *difference);
+            }
+        }
+        return differences;
+    }
+
 private:
+    static Duration seconds(double count)
+    {
+        return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(count));
+    }
+
+    struct Feed {
+        std::vector<nlohmann::json> recorded;
+        std::vector<nlohmann::json> ours;
+    };
+
+    static std::string path_of(const Json& row)
+    {
+        const auto target = row.at("target").get<std::string>();
+        return target.substr(0, target.find('?'));
+    }
+
+    static bool is_feed(const Json& row, const http::Response& response)
+    {
+        return path_of(row).ends_with("Events") && row.at("status") == 200 && response.status() == 200 &&
+               row.value("body", Json()).is_array();
+    }
+
+    // Whether an event comes at the end of one poll or with the next one is chance: beside the polls that brought the
+    // same number, only the whole is compared. True if this poll brought another number.
+    bool follows(const Json& row, const http::Response& response)
+    {
+        auto& feed = feeds_[path_of(row)];
+        const auto add = [](std::vector<nlohmann::json>& events, const nlohmann::json& fresh) {
+            for (const auto& event : fresh) {
+                if (std::find(events.begin(), events.end(), event) == events.end())
+                    events.push_back(event);
+            }
+        };
+        const nlohmann::json recorded = row["body"];
+        const auto ours = nlohmann::json::parse(response.body());
+        add(feed.recorded, recorded);
+        add(feed.ours, ours);
+        return recorded.size() != ours.size();
+    }
+
+    Instant when_told(const provider::ActivityEvent& event)
+    {
+        if (event.kind == provider::ActivityEvent::Kind::create)
+            return created_ < creations_.size() ? began_ + creations_[created_++] : host_.time().now();
+        for (const auto& [path, told] : ends_) {
+            if (comparison_.translated(path).ends_with(event.activity))
+                return began_ + told;
+        }
+        return host_.time().now();
+    }
+
+    Task<> kill_units(double at)
+    {
+        co_await host_.time().sleep_until(began_ + seconds(at), "the death of exe-units");
+        for (const auto& activity : agent_->activities())
+            agent_->kill_unit(activity);
+    }
+
     // Ours may come earlier than the recorded ones, but in the same order.
     void meet_documents()
     {
@@ -169,7 +307,9 @@ private:
             comparison_.translated(row.at("target").get<std::string>()));
         request.set_limit(std::chrono::minutes(5));
         if (row.contains("sent") || row.contains("sent_text")) {
-            const auto body = row.contains("sent") ? spaced(row["sent"]) : row["sent_text"].get<std::string>();
+            const auto body = row.contains("sent")
+                                  ? (row.contains("compact") ? row["sent"].dump() : spaced(row["sent"]))
+                                  : row["sent_text"].get<std::string>();
             request.set_body(comparison_.translated(body), row.value("sent_type", "application/json"));
         }
         if (row.contains("sent_type") && row["sent_type"] == "")
@@ -206,7 +346,12 @@ private:
     Comparison comparison_;
     ScriptedProvider provider_;
     Instant began_;
-    devnet::InProcessPort port_;
+    devnet::InProcessPort door_;
+    PacedPort port_;
+    std::map<std::string, Feed> feeds_;
+    std::vector<Duration> creations_;
+    std::size_t created_ = 0;
+    std::vector<std::pair<std::string, Duration>> ends_;
     std::unique_ptr<provider::Agent> agent_;
     TaskGroup agents_;
     std::vector<std::string> notes_;
@@ -217,9 +362,9 @@ Task<>
 play(VirtualTime& time, const Recording& recording, const std::string& name, ProviderPart part, Replayed& replayed)
 {
     const auto executor = co_await boost::asio::this_coro::executor;
-    Session session(executor, time, name, part);
+    Session session(executor, time, recording, name, part);
     if (part == ProviderPart::agent)
-        session.expect_documents(recording.rows);
+        session.expect(recording.rows);
     TaskGroup group(executor);
     for (const auto& row : recording.rows) {
         group.spawn(std::to_string(row.at("n").get<int>()), [&session, &row, &replayed] {
@@ -227,6 +372,8 @@ play(VirtualTime& time, const Recording& recording, const std::string& name, Pro
         });
     }
     co_await group.join();
+    for (auto& difference : session.feed_differences())
+        replayed.differences.push_back(std::move(difference));
     co_await session.stop();
 }
 

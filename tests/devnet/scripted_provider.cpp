@@ -241,8 +241,10 @@ Task<> ScriptedProvider::report_state(const std::string& activity, const Json& s
     const auto state = sent.at("state").at(0).get<std::string>();
     if (state == "Initialized" && !units_.contains(activity)) {
         provider::ScriptedRuntimeFactory factory(host_.executor(), host_.time(), shell_behaviour(host_.time()));
-        auto unit = std::make_shared<provider::ScriptUnit>(
-            host_.executor(), host_.time(), factory.make(activity), provider::UnitOptions());
+        provider::UnitOptions options;
+        options.command_latency = std::chrono::milliseconds(2);
+        auto unit =
+            std::make_shared<provider::ScriptUnit>(host_.executor(), host_.time(), factory.make(activity), options);
         units_.emplace(activity, unit);
         activities.attach(node_, activity, unit);
     }

@@ -36,6 +36,10 @@ struct Activity {
     std::string error_message;
     /// What the last question for usage brought.
     std::optional<std::vector<double>> last_usage;
+    /// The last report.
+    std::optional<std::vector<double>> final_usage;
+    /// At the requestor's wish.
+    bool destroyed = false;
     Timestamp last_usage_at{};
 };
 
