@@ -3,6 +3,7 @@
 #include <bus/services.hpp>
 
 #include <golem/bus/detail/bus_url.hpp>
+#include <golem/bus/words.hpp>
 #include <golem/core/race.hpp>
 #include <golem/core/shield.hpp>
 #include <golem/core/task_group.hpp>
@@ -25,7 +26,6 @@ using boost::system::error_code;
 namespace {
 
 constexpr Duration drain_limit = std::chrono::seconds(1);
-constexpr std::string_view not_found_words = "endpoint address not found";
 
 CallError call_error(int code, const std::string& address, const std::string& words)
 {
@@ -37,7 +37,7 @@ Errc errc_of(ReplyCode code, const std::string& words)
 {
     if (code != ReplyCode::bad_request)
         return Errc::daemon_failed;
-    return words == not_found_words ? Errc::not_found : Errc::refused;
+    return words == address_not_found ? Errc::not_found : Errc::refused;
 }
 
 std::string explanation_of(Errc code)
@@ -136,7 +136,12 @@ public:
         }
         if (!failure)
             co_return;
+        // Also if the caller was cancelled: then any await that is not prepared would throw at once, and reader and
+        // writer would go on without their owner.
+        const bool throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
         co_await close();
+        co_await asio::this_coro::throw_if_cancelled(throws);
         std::rethrow_exception(failure);
     }
 
@@ -235,7 +240,7 @@ private:
         tasks_.spawn("writer", [this] { return write(); });
         detail::Hello hello;
         hello.name = state_.options.name;
-        hello.version = "0.1.0";
+        hello.version = library_version;
         hello.instance = instance_;
         state_.link->send(hello);
         co_await greeted_.wait();

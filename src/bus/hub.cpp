@@ -49,7 +49,7 @@ public:
             refuse("HubOptions::largest_message and most_unsent must be more than zero");
         Random source = random;
         hello_.name = "golem-hub";
-        hello_.version = "0.1.0";
+        hello_.version = library_version;
         hello_.instance = source.hex(16);
         listen();
     }
@@ -161,7 +161,7 @@ private:
             if (!message)
                 co_return;
             note(id, *message);
-            const auto deliveries = router_.receive(id, *std::move(message));
+            const auto deliveries = router_.receive(id, *std::move(message), time_.now());
             deliver(deliveries);
         }
     }

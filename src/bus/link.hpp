@@ -13,6 +13,9 @@
 
 namespace golem::bus {
 
+// What we say of ourselves in greetings.
+inline constexpr const char* library_version = "0.1.0";
+
 /// One executor. A reader and a writer run beside each other; both end once it is closed.
 class Link {
 public:

@@ -1,5 +1,6 @@
 #include <golem/bus/detail/router.hpp>
 
+#include <golem/bus/words.hpp>
 #include <golem/core/error.hpp>
 
 #include <utility>
@@ -7,6 +8,10 @@
 namespace golem::bus::detail {
 
 namespace {
+
+// Long enough for the stream of a command that says nothing for a while.
+constexpr Duration memory = std::chrono::hours(1);
+constexpr Duration sweep_interval = std::chrono::minutes(1);
 
 CallReply failed(const std::string& id, int code, const std::string& words)
 {
@@ -28,12 +33,12 @@ bool is_address(const std::string& text) { return text.size() > 1 && text.front(
 
 } // namespace
 
-std::vector<Delivery> Router::receive(PeerId from, Message message)
+std::vector<Delivery> Router::receive(PeerId from, Message message, Instant now)
 {
     if (auto* request = std::get_if<CallRequest>(&message))
-        return call(from, std::move(*request));
+        return call(from, std::move(*request), now);
     if (auto* answer = std::get_if<CallReply>(&message))
-        return reply(from, std::move(*answer));
+        return reply(from, std::move(*answer), now);
     if (const auto* wish = std::get_if<Register>(&message)) {
         Registered answer;
         if (!is_address(wish->prefix)) {
@@ -83,26 +88,41 @@ std::vector<Delivery> Router::receive(PeerId from, Message message)
     throw Error(Errc::protocol, "route a message of the service bus", "a client sent what only a bus may send");
 }
 
-std::vector<Delivery> Router::call(PeerId from, CallRequest request)
+std::vector<Delivery> Router::call(PeerId from, CallRequest request, Instant now)
 {
+    forget_old_calls(now);
     const auto* target = services_.find(request.address);
+    // A reply to a call that wants none would be one that nobody waits for, see reply().
+    if (!target && request.no_reply)
+        return {};
     if (!target)
-        return only(from, failed(request.id, reply_bad_request, "endpoint address not found"));
-    if (!request.no_reply && !calls_.try_emplace(CallKey{*target, request.id}, from).second)
+        return only(from, failed(request.id, reply_bad_request, std::string(address_not_found)));
+    if (!request.no_reply && !calls_.try_emplace(CallKey{*target, request.id}, Waiting{from, now}).second)
         return only(from, failed(request.id, reply_bad_request, "request id is in use"));
     return only(*target, std::move(request));
 }
 
-std::vector<Delivery> Router::reply(PeerId from, CallReply reply)
+std::vector<Delivery> Router::reply(PeerId from, CallReply reply, Instant now)
 {
     // A reply that nobody waits for is dropped: clients take one for the end of the protocol.
     const auto waiting = calls_.find(CallKey{from, reply.id});
     if (waiting == calls_.end())
         return {};
-    const auto caller = waiting->second;
-    if (reply.type != type_part)
+    const auto caller = waiting->second.caller;
+    if (reply.type == type_part)
+        waiting->second.since = now;
+    else
         calls_.erase(waiting);
     return only(caller, std::move(reply));
+}
+
+// Callers give up without a word, and services may never answer: what is remembered of such calls must have an end.
+void Router::forget_old_calls(Instant now)
+{
+    if (now < next_sweep_)
+        return;
+    next_sweep_ = now + sweep_interval;
+    std::erase_if(calls_, [&](const auto& entry) { return now - entry.second.since >= memory; });
 }
 
 std::vector<Delivery> Router::leave(PeerId peer)
@@ -114,10 +134,10 @@ std::vector<Delivery> Router::leave(PeerId peer)
     }
     std::vector<Delivery> deliveries;
     for (auto waiting = calls_.begin(); waiting != calls_.end();) {
-        const auto& [key, caller] = *waiting;
-        if (key.target == peer && caller != peer)
-            deliveries.push_back(Delivery{caller, failed(key.id, reply_failure, "lost connection")});
-        waiting = key.target == peer || caller == peer ? calls_.erase(waiting) : std::next(waiting);
+        const auto& [key, call] = *waiting;
+        if (key.target == peer && call.caller != peer)
+            deliveries.push_back(Delivery{call.caller, failed(key.id, reply_failure, "lost connection")});
+        waiting = key.target == peer || call.caller == peer ? calls_.erase(waiting) : std::next(waiting);
     }
     return deliveries;
 }

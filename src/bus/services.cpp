@@ -1,5 +1,6 @@
 #include <bus/services.hpp>
 
+#include <golem/bus/words.hpp>
 #include <golem/core/race.hpp>
 
 #include <utility>
@@ -7,8 +8,6 @@
 namespace golem::bus {
 
 namespace {
-
-constexpr std::string_view not_found_words = "endpoint address not found";
 
 detail::CallReply reply_to(const std::string& id, int code, int type, std::string body)
 {
@@ -151,7 +150,7 @@ void Services::take(detail::CallRequest request)
         // It was removed while the call was on its way.
         if (!request.no_reply)
             state_.link->send(
-                reply_to(request.id, detail::reply_bad_request, detail::type_full, std::string(not_found_words)));
+                reply_to(request.id, detail::reply_bad_request, detail::type_full, std::string(address_not_found)));
         return;
     }
     const auto service = *found;

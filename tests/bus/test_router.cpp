@@ -39,8 +39,12 @@ std::string in_words(const std::vector<Delivery>& deliveries)
 
 struct Rig {
     Router router;
+    Instant now{};
 
-    std::string operator()(PeerId from, Message message) { return in_words(router.receive(from, std::move(message))); }
+    std::string operator()(PeerId from, Message message)
+    {
+        return in_words(router.receive(from, std::move(message), now));
+    }
     std::string leave(PeerId peer) { return in_words(router.leave(peer)); }
 };
 
@@ -122,7 +126,26 @@ TEST_CASE("a call without reply is passed on and forgotten")
     CHECK(rig(2, call("/a/x", "r", true)) == "1: call /a/x r");
     CHECK(rig.router.calls() == 0);
     CHECK(rig(1, full("r")) == "");
-    CHECK(rig(2, call("/none", "r", true)) == "2: reply r 400 full endpoint address not found");
+    // An answer that nobody waits for would end the caller's connection.
+    CHECK(rig(2, call("/none", "r", true)) == "");
+}
+
+TEST_CASE("calls that are never answered are forgotten, but no stream that goes on")
+{
+    Rig rig;
+    rig(1, Register{"/a"});
+    rig(2, call("/a/x", "lost"));
+    rig(2, call("/a/x", "stream"));
+    for (int part_number = 0; part_number < 3; ++part_number) {
+        rig.now += std::chrono::minutes(59);
+        CHECK(rig(1, part("stream")) == "2: reply stream 0 part p");
+    }
+    CHECK(rig.router.calls() == 2);
+    rig(2, call("/a/x", "new"));
+    CHECK(rig.router.calls() == 2);
+    CHECK(rig(1, full("lost")) == "");
+    CHECK(rig(1, full("stream")) == "2: reply stream 0 full f");
+    CHECK(rig(1, full("new")) == "2: reply new 0 full f");
 }
 
 TEST_CASE("prefixes belong to one peer")
