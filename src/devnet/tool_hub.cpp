@@ -4,6 +4,8 @@
 #include <golem/core/real_time.hpp>
 #include <golem/core/task_group.hpp>
 
+#include <CLI/CLI.hpp>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
@@ -11,6 +13,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <exception>
 
 namespace golem::devnet {
 
@@ -26,8 +29,15 @@ Task<> close_on_signal(boost::asio::signal_set& signals, bus::Hub& hub)
 
 Task<> run_hub(bus::Hub& hub, boost::asio::signal_set& signals)
 {
-    co_await hub.run();
+    std::exception_ptr failure;
+    try {
+        co_await hub.run();
+    } catch (...) {
+        failure = std::current_exception();
+    }
     signals.cancel();
+    if (failure)
+        std::rethrow_exception(failure);
 }
 
 } // namespace
@@ -38,9 +48,17 @@ HubTool::HubTool(CLI::App& app)
           "A service bus on a loopback port, for real daemons (YA_NET_TYPE=central) to meet at without a network"))
 {
     command_->add_option("--port", options_.port, "Port on 127.0.0.1, of four digits; 0 lets the system choose")
-        ->required();
+        ->required()
+        ->check([](const std::string& text) {
+            return text == "0" || (text.size() == 4 && text[0] != '0' &&
+                                   text.find_first_not_of("0123456789") == std::string::npos)
+                       ? std::string()
+                       : "must be of four digits, as daemons read no more of it, or 0";
+        });
     command_->add_flag("--verbose", verbose_, "Log what is registered and called");
 }
+
+bool HubTool::is_chosen() const { return command_->parsed(); }
 
 int HubTool::run()
 {
@@ -60,10 +78,16 @@ int HubTool::run()
     std::signal(SIGPIPE, SIG_IGN);
     std::printf("golem-devnet: a service bus listens at 127.0.0.1:%u\n", static_cast<unsigned>(hub.port()));
     std::fflush(stdout);
-    TaskGroup tasks(executor);
+    std::exception_ptr failure;
+    TaskGroup tasks(executor, [&](const std::string&, std::exception_ptr error) {
+        if (!failure)
+            failure = error;
+    });
     tasks.spawn("signals", [&] { return close_on_signal(signals, hub); });
     tasks.spawn("hub", [&] { return run_hub(hub, signals); });
     context.run();
+    if (failure)
+        std::rethrow_exception(failure);
     return 0;
 }
 

@@ -3,7 +3,9 @@
 
 #include <golem/bus/hub.hpp>
 
-#include <CLI/CLI.hpp>
+namespace CLI {
+class App;
+}
 
 namespace golem::devnet {
 
@@ -12,14 +14,14 @@ class HubTool {
 public:
     explicit HubTool(CLI::App& app);
 
-    bool is_chosen() const { return command_->parsed(); }
+    bool is_chosen() const;
     /// Routes until a signal asks for the end; the exit code. Throws what went wrong.
     int run();
 
 private:
     bus::HubOptions options_;
     bool verbose_ = false;
-    CLI::App* command_;
+    CLI::App* command_ = nullptr;
 };
 
 } // namespace golem::devnet

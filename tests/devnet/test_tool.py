@@ -50,6 +50,16 @@ class Tool(unittest.TestCase):
         self.assertEqual(process.returncode, 128 + signal.SIGTERM, errors)
         self.assertIn('cut short', errors)
 
+    def test_hub_ends_on_a_signal(self):
+        process = subprocess.Popen([rig.DEVNET, 'hub', '--port', '0'], env=rig.environment(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertRegex(process.stdout.readline(), r'listens at 127\.0\.0\.1:\d+$')
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=rig.PATIENCE)
+        self.assertEqual((process.returncode, errors), (0, ''))
+
     def test_refuses(self):
         with tempfile.TemporaryDirectory() as folder, socket.create_server(('127.0.0.1', 0)) as taken:
             config = os.path.join(folder, 'providers.json')
@@ -58,6 +68,8 @@ class Tool(unittest.TestCase):
             port = str(taken.getsockname()[1])
             for arguments, words in ((['--port', '0'], 'no app key'),
                                      (['--app-key', 'k', '--port', port], 'is taken'),
+                                     (['hub', '--port', '46123'], 'of four digits'),
+                                     (['hub', '--port', '0080'], 'of four digits'),
                                      (['--app-key', 'k', '--port', '0', '--config', config], r'providers\[0\]\.nam is not known'),
                                      (['--app-key', 'k', '--port', '0', '--funds', 'much'], '"much" is not a decimal number')):
                 with self.subTest(words):
