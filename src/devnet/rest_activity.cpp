@@ -121,25 +121,13 @@ http::Response exec(const Call& call)
     return answer(200, batch);
 }
 
-Json output_to_json(const std::optional<std::string>& output, bool is_binary)
-{
-    if (!output || output->empty())
-        return nullptr;
-    if (!is_binary)
-        return provider::as_text(*output);
-    Json bytes = Json::array();
-    for (const char byte : *output)
-        bytes.push_back(static_cast<unsigned char>(byte));
-    return bytes;
-}
-
 Json outcome_to_json(const provider::CommandOutcome& outcome)
 {
     Json json;
     json["index"] = outcome.index;
     json["result"] = outcome.ok ? "Ok" : "Error";
-    json["stdout"] = output_to_json(outcome.out, outcome.out_is_binary);
-    json["stderr"] = output_to_json(outcome.err, outcome.err_is_binary);
+    json["stdout"] = output_to_json(outcome.out.value_or(""), outcome.out_is_binary);
+    json["stderr"] = output_to_json(outcome.err.value_or(""), outcome.err_is_binary);
     json["message"] = nullptr;
     if (outcome.message)
         json["message"] = *outcome.message;
@@ -150,6 +138,8 @@ Json outcome_to_json(const provider::CommandOutcome& outcome)
 
 Task<http::Response> results(const Call& call)
 {
+    if (wants_events(call))
+        co_return results_as_events(call);
     const auto& id = call.ids.at(0);
     const auto& batch = call.ids.at(1);
     const auto limit = call.query.seconds("timeout", Duration(0));

@@ -92,6 +92,11 @@ private:
 void add_market_routes(Routes& routes);
 void add_agreement_routes(Routes& routes);
 void add_activity_routes(Routes& routes);
+// Results of a batch as server-sent events: its `Accept` is exactly `text/event-stream`.
+bool wants_events(const Call& call);
+http::Response results_as_events(const Call& call);
+// Text, or a list of byte values; null for nothing.
+Json output_to_json(const std::string& output, bool is_binary);
 void add_allocation_routes(Routes& routes);
 void add_document_routes(Routes& routes);
 

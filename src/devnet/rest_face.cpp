@@ -3,6 +3,7 @@
 #include <devnet/rest_call.hpp>
 
 #include <golem/core/error.hpp>
+#include <golem/http/stream.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -219,6 +220,23 @@ private:
     RestFace& face_;
 };
 
+// A stream is being handled while it makes a piece; a reader who does not read keeps nobody waiting.
+class RestFace::CountedSource final : public http::BodySource {
+public:
+    CountedSource(RestFace& face, std::shared_ptr<http::BodySource> inner) : face_(face), inner_(std::move(inner)) {}
+
+    Task<std::optional<std::string>> next() override
+    {
+        const Active active(face_);
+        auto piece = co_await inner_->next();
+        co_return piece;
+    }
+
+private:
+    RestFace& face_;
+    std::shared_ptr<http::BodySource> inner_;
+};
+
 Task<> RestFace::wait_until_idle() { return idle_.wait(); }
 
 Task<http::Response> RestFace::handle(const http::Request& request)
@@ -248,6 +266,8 @@ Task<http::Response> RestFace::handle(const http::Request& request)
     }
 
     auto response = co_await answer_of(*routes_, call, log_);
+    if (response.source())
+        response.set_source(std::make_shared<CountedSource>(*this, response.source()));
     host_.settle();
     host_.note(
         call.node.empty() ? "nobody" : call.node,

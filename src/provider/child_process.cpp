@@ -42,6 +42,8 @@ std::shared_ptr<ChildProcess> ChildProcess::spawn(
     process->on_reaped_ = std::move(on_reaped);
     process->outputs_[0].on_data = request.on_out;
     process->outputs_[1].on_data = request.on_err;
+    process->outputs_[0].hold = request.hold;
+    process->outputs_[1].hold = request.hold;
     process->start(request);
     process->listen(process->outputs_[0]);
     process->listen(process->outputs_[1]);
@@ -88,8 +90,12 @@ void ChildProcess::listen(Output& output)
             return;
         constexpr std::size_t turn = 1 << 20;
         self->read(output, turn);
-        if (output.pipe.is_open())
-            self->listen(output);
+        const auto go_on = [self, &output] {
+            if (output.pipe.is_open())
+                self->listen(output);
+        };
+        if (self->ended_.is_set() || !output.pipe.is_open() || !output.hold || !output.hold(go_on))
+            go_on();
     };
     output.pipe.async_wait(boost::asio::posix::stream_descriptor::wait_read, std::move(on_ready));
 }

@@ -27,11 +27,12 @@ struct SpawnRequest {
     OutputPart err;
     std::function<void(std::string_view)> on_out;
     std::function<void(std::string_view)> on_err;
+    std::function<bool(std::function<void()> resume)> hold;
 };
 
 // A running command: its own session and process group, no input, both outputs read to their end so that it never
-// blocks. Kept alive by its own operations until it is reaped and its outputs are closed; if the executor goes first,
-// the destructor kills and reaps it. One executor.
+// blocks, but for a listener who holds it up. Kept alive by its own operations until it is reaped and its outputs are
+// closed; if the executor goes first, the destructor kills and reaps it. One executor.
 class ChildProcess : public std::enable_shared_from_this<ChildProcess> {
 public:
     // Throws std::system_error with the errno of what failed; ESRCH if it ended and somebody else reaped it. `keep`
@@ -68,6 +69,7 @@ private:
         boost::asio::posix::stream_descriptor pipe;
         detail::KeptOutput kept;
         std::function<void(std::string_view)> on_data;
+        std::function<bool(std::function<void()> resume)> hold;
     };
 
     void start(const SpawnRequest& request);

@@ -235,12 +235,17 @@ public:
             fail("transfer", detail::transfer_error("this provider transfers from or to the container only"));
         }
         const auto& written = target_path.empty() ? source_path : target_path;
+        std::error_code unknown;
+        const auto size = fs::file_size(written, unknown);
+        transferred_ = unknown ? std::nullopt : std::optional<std::uint64_t>(size);
         if (source.sha3) {
             const auto calculated = sha3_of(written, source.sha3->size() * 4);
             if (calculated != *source.sha3)
                 fail("transfer", detail::hash_mismatch(calculated, *source.sha3));
         }
     }
+
+    std::optional<std::uint64_t> transferred() const override { return transferred_; }
 
     void stop() noexcept override
     {
@@ -296,6 +301,7 @@ private:
         spawn.err = request.err;
         spawn.on_out = request.on_out;
         spawn.on_err = request.on_err;
+        spawn.hold = request.hold;
         spawn.environment = {
             "PATH=" + premises_->options.path,
             "HOME=" + host("/golem/work"),
@@ -402,6 +408,7 @@ private:
     // Of those that have ended.
     std::shared_ptr<double> cpu_;
     mutable double highest_cpu_ = 0.0;
+    std::optional<std::uint64_t> transferred_;
     bool has_run_ = false;
     bool killed_ = false;
 };

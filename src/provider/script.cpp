@@ -4,6 +4,8 @@
 
 #include <golem/core/error.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 namespace golem::provider {
@@ -95,10 +97,15 @@ DeployCommand read_deploy(SerdeReader& reader)
 {
     DeployCommand command;
     reader.object("struct variant ExeScriptCommand::Deploy", [&](const std::string& key) {
-        if (key == "volumes" && !reader.null())
+        if (key == "volumes" && !reader.null()) {
             command.volumes = read_volumes(reader);
-        else if (key != "volumes")
+        } else if (key == "progress") {
+            command.tells_progress = !reader.null();
+            if (command.tells_progress)
+                reader.ignore();
+        } else if (key != "volumes") {
             reader.ignore();
+        }
     });
     return command;
 }
@@ -161,6 +168,10 @@ TransferCommand read_transfer(SerdeReader& reader)
             } else if (key == "to") {
                 command.to = reader.string();
                 has_to = true;
+            } else if (key == "progress") {
+                command.tells_progress = !reader.null();
+                if (command.tells_progress)
+                    reader.ignore();
             } else {
                 reader.ignore();
             }
@@ -250,6 +261,47 @@ std::vector<Command> parse_script(std::string_view json_text)
         throw error;
     }
     return commands;
+}
+
+std::vector<std::string> command_texts(std::string_view json_text)
+{
+    using Json = nlohmann::ordered_json;
+    const auto in_order = [](const Json& members, std::initializer_list<const char*> first) {
+        Json ordered = Json::object();
+        for (const char* name : first)
+            if (members.contains(name))
+                ordered[name] = members[name];
+        for (const auto& [name, value] : members.items())
+            ordered[name] = value;
+        return ordered;
+    };
+    const auto correct_format = [](Json& capture) {
+        if (!capture.is_object())
+            return;
+        for (auto& mode : capture) {
+            if (!mode.is_object() || !mode.contains("format") || !mode["format"].is_string())
+                continue;
+            const auto format = mode["format"].get<std::string>();
+            mode["format"] = format[0] == 'b' ? "bin" : "str";
+        }
+    };
+    std::vector<std::string> texts;
+    for (const auto& command : Json::parse(json_text)) {
+        Json told = Json::object();
+        for (const auto& [name, value] : command.items()) {
+            auto members = value;
+            if ((name == "run" || name == "start") && members.is_object() && !members.contains("args"))
+                members["args"] = Json::array();
+            if (name == "run")
+                members = in_order(members, {"entry_point", "args", "capture"});
+            if (name == "run" && members.contains("capture") && members["capture"].is_object())
+                for (auto& output : members["capture"])
+                    correct_format(output);
+            told[name] = std::move(members);
+        }
+        texts.push_back(told.dump());
+    }
+    return texts;
 }
 
 OutputPart part_for(const std::optional<Capture>& capture)

@@ -16,6 +16,9 @@ namespace golem::provider {
 namespace {
 
 constexpr auto longest_kill = std::chrono::seconds(5);
+// Events that are handed out together, and what a reader may be behind.
+constexpr std::size_t most_at_once = 256 * 1024;
+constexpr std::size_t most_unread = 1u << 20;
 
 CommandOutcome succeeded()
 {
@@ -77,8 +80,7 @@ void ScriptUnit::exec(const std::string& batch, const std::string& script)
     if (ended_)
         throw Error(Errc::activity_lost, "execute script", "the exe-unit has ended; create another activity");
     auto entry = std::make_shared<Batch>(executor_, parse_script(script));
-    for (const auto& command : nlohmann::json::parse(script))
-        entry->texts.push_back(command.dump());
+    entry->texts = command_texts(script);
     batches_[batch] = entry;
     tasks_.spawn("batch", [this, entry] { return run_batch(entry); });
 }
@@ -129,11 +131,44 @@ Task<BatchEvents> ScriptUnit::events(const std::string& batch, std::size_t from,
         auto change = entry->told.wait();
         co_await with_timeout(time_, left, std::move(change), "events of a batch");
     }
+    if (abandoned_)
+        throw Error(Errc::activity_lost, "stream results", "the exe-unit died; create another activity");
     BatchEvents events;
-    events.events = entry->stream.from(from);
-    events.next = entry->stream.count();
-    events.is_over = is_over();
+    events.events = entry->stream.from(from, most_at_once, events.next);
+    events.is_over = events.next == entry->stream.count() && is_over();
+    entry->make_room();
     co_return events;
+}
+
+std::shared_ptr<std::size_t> ScriptUnit::follow(const std::string& batch)
+{
+    const auto entry = find(batch, "stream results");
+    const auto leave = [weak = std::weak_ptr(entry)](std::size_t* place) {
+        delete place;
+        if (const auto left = weak.lock())
+            left->make_room();
+    };
+    std::shared_ptr<std::size_t> place(new std::size_t(entry->stream.count()), leave);
+    entry->followers.push_back(place);
+    return place;
+}
+
+bool ScriptUnit::Batch::is_behind()
+{
+    std::erase_if(followers, [](const auto& follower) { return follower.expired(); });
+    auto slowest = stream.count();
+    for (const auto& follower : followers)
+        if (const auto place = follower.lock())
+            slowest = std::min(slowest, *place);
+    return stream.bytes_from(slowest) > most_unread;
+}
+
+void ScriptUnit::Batch::make_room()
+{
+    if (held.empty() || is_behind())
+        return;
+    for (const auto& resume : std::exchange(held, {}))
+        resume();
 }
 
 void ScriptUnit::enter(UnitStatePair state)
@@ -206,25 +241,44 @@ Task<CommandOutcome> ScriptUnit::perform(std::shared_ptr<Batch> batch, const Com
     if (ended_)
         co_return outcome;
     if (const auto* deploy_command = std::get_if<DeployCommand>(&command)) {
-        outcome = co_await deploy(*deploy_command);
+        outcome = co_await deploy(batch, *deploy_command);
     } else if (const auto* start_command = std::get_if<StartCommand>(&command)) {
-        outcome = co_await start(*start_command);
+        outcome = co_await start(batch, *start_command);
     } else if (const auto* run_command = std::get_if<RunCommand>(&command)) {
         outcome = co_await run(batch, *run_command);
     } else if (const auto* transfer_command = std::get_if<TransferCommand>(&command)) {
-        outcome = co_await transfer(*transfer_command);
+        outcome = co_await transfer(batch, *transfer_command);
     } else {
         outcome = failed("signing not supported: binary built without the 'sgx' feature");
     }
     co_return outcome;
 }
 
-Task<CommandOutcome> ScriptUnit::deploy(const DeployCommand& command)
+void ScriptUnit::tell_output(Batch& batch, const std::string& output) const
+{
+    if (output.empty())
+        return;
+    auto event = event_of(BatchEvent::Kind::out, static_cast<int>(batch.log.done()), time_.utc());
+    event.text = output;
+    batch.tell(std::move(event));
+}
+
+void ScriptUnit::tell_progress(Batch& batch, std::string message, const CommandProgress& progress) const
+{
+    auto event = event_of(BatchEvent::Kind::progress, static_cast<int>(batch.log.done()), time_.utc());
+    event.text = std::move(message);
+    event.progress = progress;
+    batch.tell(std::move(event));
+}
+
+Task<CommandOutcome> ScriptUnit::deploy(std::shared_ptr<Batch> batch, const DeployCommand& command)
 {
     DeployRequest request;
     request.image = options_.image;
     request.volumes = command.volumes;
     const auto volumes = co_await runtime_->deploy(request);
+    if (command.tells_progress && options_.image)
+        tell_progress(*batch, "Deployed image from cache", CommandProgress());
     auto list = nlohmann::json::array();
     for (const auto& volume : volumes)
         list.push_back({{"name", volume.name}, {"path", volume.path}});
@@ -232,10 +286,11 @@ Task<CommandOutcome> ScriptUnit::deploy(const DeployCommand& command)
     deployed_ = true;
     auto outcome = succeeded();
     outcome.out = told.dump() + "\n";
+    tell_output(*batch, *outcome.out);
     co_return outcome;
 }
 
-Task<CommandOutcome> ScriptUnit::start(const StartCommand& command)
+Task<CommandOutcome> ScriptUnit::start(std::shared_ptr<Batch> batch, const StartCommand& command)
 {
     // The state says Deployed after a failed deploy as well.
     if (!deployed_)
@@ -244,6 +299,7 @@ Task<CommandOutcome> ScriptUnit::start(const StartCommand& command)
     auto outcome = succeeded();
     if (!output.empty())
         outcome.out = as_text(std::move(output));
+    tell_output(*batch, outcome.out.value_or(""));
     co_return outcome;
 }
 
@@ -278,6 +334,13 @@ Task<CommandOutcome> ScriptUnit::run(std::shared_ptr<Batch> batch, const RunComm
     };
     request.on_out = listener(command.out, BatchEvent::Kind::out);
     request.on_err = listener(command.err, BatchEvent::Kind::err);
+    request.hold = [weak = std::weak_ptr(batch)](std::function<void()> resume) {
+        const auto of = weak.lock();
+        if (!of || !of->is_behind())
+            return false;
+        of->held.push_back(std::move(resume));
+        return true;
+    };
     auto output = co_await runtime_->run(request);
     auto outcome = succeeded();
     keep_output(command.out, std::move(output.out), outcome.out, outcome.out_is_binary);
@@ -290,9 +353,11 @@ Task<CommandOutcome> ScriptUnit::run(std::shared_ptr<Batch> batch, const RunComm
     co_return outcome;
 }
 
-Task<CommandOutcome> ScriptUnit::transfer(const TransferCommand& command)
+Task<CommandOutcome> ScriptUnit::transfer(std::shared_ptr<Batch> batch, const TransferCommand& command)
 {
     co_await runtime_->transfer(command.from, command.to);
+    if (const auto size = runtime_->transferred(); command.tells_progress && size)
+        tell_progress(*batch, std::string(), CommandProgress{*size, *size, "Bytes"});
     co_return succeeded();
 }
 

@@ -59,10 +59,16 @@ public:
     {
         RunOutput output;
         output.exit_code = 137;
+        // A reply may tell output as it comes, and be stopped in the middle of it.
+        const auto told_out = std::make_shared<std::string>();
+        const auto told_err = std::make_shared<std::string>();
+        RunRequest heard = request;
+        heard.on_out = listener(request.on_out, told_out);
+        heard.on_err = listener(request.on_err, told_err);
         if (behaviour_->hangs) {
             co_await stopped_.wait();
         } else if (behaviour_->slow_reply) {
-            auto reply = take_slow_reply(request, output);
+            auto reply = take_slow_reply(heard, output);
             auto stop = stopped_.wait();
             co_await first_of(std::move(reply), std::move(stop));
         } else if (behaviour_->reply) {
@@ -72,10 +78,8 @@ public:
             if (request.entry_point == "/bin/date" || request.entry_point == "date")
                 output.out = date_output(time_.utc());
         }
-        if (request.on_out && !output.out.empty())
-            request.on_out(output.out);
-        if (request.on_err && !output.err.empty())
-            request.on_err(output.err);
+        tell_rest(request.on_out, *told_out, output.out);
+        tell_rest(request.on_err, *told_err, output.err);
         output.out = kept(request.out, output.out);
         output.err = kept(request.err, output.err);
         co_return output;
@@ -104,6 +108,25 @@ public:
     }
 
 private:
+    using Listener = std::function<void(std::string_view)>;
+
+    static Listener listener(const Listener& inner, const std::shared_ptr<std::string>& told)
+    {
+        return [inner, told](std::string_view data) {
+            *told += data;
+            if (inner)
+                inner(data);
+        };
+    }
+
+    static void tell_rest(const Listener& listener, const std::string& told, std::string& output)
+    {
+        if (output.size() < told.size())
+            output = told;
+        else if (listener && output.size() > told.size())
+            listener(std::string_view(output).substr(told.size()));
+    }
+
     Task<> pass(Duration duration)
     {
         if (duration <= Duration::zero())

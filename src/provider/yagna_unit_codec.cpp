@@ -117,6 +117,21 @@ bus::Value write_event(const std::string& batch, const BatchEvent& event)
     }
     case BatchEvent::Kind::out: kind.emplace("stdout", output(event.text, event.is_binary)); break;
     case BatchEvent::Kind::err: kind.emplace("stderr", output(event.text, event.is_binary)); break;
+    case BatchEvent::Kind::progress: {
+        Value::Map progress;
+        Value::List step;
+        step.emplace_back(0);
+        step.emplace_back(1);
+        Value::List amount;
+        amount.emplace_back(static_cast<std::int64_t>(event.progress.done));
+        amount.push_back(event.progress.total ? Value(static_cast<std::int64_t>(*event.progress.total)) : Value());
+        progress.emplace("step", std::move(step));
+        progress.emplace("message", event.text.empty() ? Value() : Value(event.text));
+        progress.emplace("progress", std::move(amount));
+        progress.emplace("unit", event.progress.unit);
+        kind.emplace("progress", std::move(progress));
+        break;
+    }
     case BatchEvent::Kind::finished: {
         Value::Map finished;
         finished.emplace("return_code", event.return_code);

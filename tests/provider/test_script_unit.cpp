@@ -439,13 +439,19 @@ TEST_CASE("output that nobody reads is dropped, the oldest first; beginnings and
         event.index = i;
         stream.add(event);
     }
-    const auto kept = stream.from(0);
+    std::size_t next = 0;
+    const auto kept = stream.from(0, 16u << 20, next);
+    CHECK(next == 21);
     REQUIRE(kept.size() == 9);
     CHECK(kept[0].kind == BatchEvent::Kind::started);
     CHECK(kept[1].index == 12);
     CHECK(kept[8].index == 19);
     CHECK(stream.count() == 21);
-    CHECK(stream.from(20).size() == 1);
+    CHECK(stream.from(20, 1, next).size() == 1);
+    CHECK(stream.from(19, 3u << 19, next).size() == 1);
+    CHECK(next == 20);
+    CHECK(stream.bytes_from(19) == 2u << 20);
+    CHECK(stream.bytes_from(21) == 0);
 }
 
 TEST_CASE("who waits for a change of state hears of each")

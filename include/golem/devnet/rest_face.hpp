@@ -22,8 +22,7 @@ class Routes;
 /// private networks (`/net-api`), files of the requestor over the service bus (`/gsb-api`, `/_gsb`), scans of offers
 /// (`scan`), the proxy to a machine's web server (`proxy-http`), payments and what they were for (`payments`,
 /// `payments/{id}`, `…/payments` of invoices, `orders` and `expenditures` of allocations), the identity API beyond
-/// `/me`, the provider's side of every API, metrics, and the dashboard. Results of a batch come by polls alone: an
-/// `Accept: text/event-stream` is answered with JSON.
+/// `/me`, the provider's side of every API, metrics, and the dashboard.
 class RestFace final : public http::Handler {
 public:
     /// `host` must outlive the face.
@@ -42,6 +41,7 @@ public:
 
 private:
     class Active;
+    class CountedSource;
 
     Host& host_;
     Logger log_;

@@ -4,6 +4,8 @@
 #include <golem/core/time_source.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,16 +37,25 @@ struct CommandOutcome {
     int return_code = 0;
 };
 
+/// How far a deploy or a transfer is.
+struct CommandProgress {
+    std::uint64_t done = 0;
+    std::optional<std::uint64_t> total;
+    std::string unit = "Bytes";
+};
+
 /// Something that happened in a batch, as streams of results tell it.
 struct BatchEvent {
-    enum class Kind { started, out, err, finished };
+    enum class Kind { started, out, err, progress, finished };
     Kind kind = Kind::started;
     int index = 0;
     Timestamp date{};
-    /// started: the command as JSON text. out, err: output, bytes if `is_binary`, else text. finished: the message.
+    /// started: the command as JSON text. out, err: output, bytes if `is_binary`, else text. progress, finished: the
+    /// message.
     std::string text;
     bool is_binary = false;
     int return_code = 0;
+    CommandProgress progress;
 };
 
 struct BatchEvents {
@@ -71,8 +82,14 @@ public:
 
     /// What happened in a batch from event number `from` (0: its beginning) on; waits up to `wait` for the first one.
     /// Output that nobody read is dropped once it is more than some megabytes, the oldest first; then numbers are left
-    /// out. Error not_found for an unknown batch.
+    /// out. Error not_found for an unknown batch, activity_lost once the unit was killed.
     virtual Task<BatchEvents> events(const std::string& batch, std::size_t from, Duration wait) = 0;
+
+    /// Begins to read a batch's events as they come: the number of the next one. The reader writes into it where it
+    /// stands before each call of events(). While somebody who holds such a number is a megabyte of output behind, the
+    /// running command is not read from, so that nothing is dropped. Error not_found for an unknown batch. A unit that
+    /// knows no followers (the default) lets them begin at the beginning.
+    virtual std::shared_ptr<std::size_t> follow(const std::string& batch);
 
     virtual UnitStatePair state() const = 0;
     /// Completes as soon as state() is not `seen` any more.
@@ -82,5 +99,7 @@ public:
     /// second); nothing before the first report.
     virtual std::optional<std::vector<double>> usage() const = 0;
 };
+
+inline std::shared_ptr<std::size_t> ExeUnit::follow(const std::string&) { return std::make_shared<std::size_t>(0); }
 
 } // namespace golem::provider

@@ -4,6 +4,7 @@
 #include <golem/core/time_source.hpp>
 #include <golem/provider/script.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +26,9 @@ struct RunRequest {
     /// Empty: nobody listens.
     std::function<void(std::string_view)> on_out;
     std::function<void(std::string_view)> on_err;
+    /// Asked after each piece: true means that a listener is behind. Then no more output is taken from the command
+    /// until `resume` is called, once, or never if the command is over. Empty: nobody is ever behind.
+    std::function<bool(std::function<void()> resume)> hold;
 };
 
 struct RunOutput {
@@ -57,6 +61,8 @@ public:
     virtual Task<std::string> start(const std::vector<std::string>& args) = 0;
     virtual Task<RunOutput> run(const RunRequest& request) = 0;
     virtual Task<> transfer(const std::string& from, const std::string& to) = 0;
+    /// How many bytes the last transfer moved; nothing if the runtime does not know.
+    virtual std::optional<std::uint64_t> transferred() const { return std::nullopt; }
     /// Kills everything at once, keeping what deploy made: another deploy may follow. A run() under way returns with
     /// its output so far. Idempotent.
     virtual void stop() noexcept = 0;

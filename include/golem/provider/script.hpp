@@ -36,6 +36,8 @@ struct OutputPart {
 struct DeployCommand {
     /// Paths of the volumes asked for beside the image's own.
     std::vector<std::string> volumes;
+    /// Events tell how far it is.
+    bool tells_progress = false;
 };
 
 struct StartCommand {
@@ -53,6 +55,8 @@ struct RunCommand {
 struct TransferCommand {
     std::string from;
     std::string to;
+    /// Events tell how far it is.
+    bool tells_progress = false;
 };
 
 struct SignCommand {};
@@ -64,6 +68,10 @@ using Command = std::variant<DeployCommand, StartCommand, RunCommand, TransferCo
 /// Reads the JSON text of a command array. Throws Error (invalid_input) whose their_words() is the real daemon's text
 /// for the same defect: `Error("missing field `entry_point`", line: 1, column: 10)`.
 std::vector<Command> parse_script(std::string_view json_text);
+
+/// The commands of a script as the real exe-unit tells of them when they start: members in its order, defaults filled
+/// in, other names of formats replaced. The text must be a script that parse_script() takes.
+std::vector<std::string> command_texts(std::string_view json_text);
 
 /// What has to be kept of an output for `capture`, at most 4 MiB; nothing if nothing is captured.
 OutputPart part_for(const std::optional<Capture>& capture);

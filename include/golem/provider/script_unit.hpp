@@ -7,6 +7,7 @@
 #include <golem/provider/runtime.hpp>
 #include <golem/provider/script.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,6 +35,7 @@ public:
     Task<std::optional<std::vector<CommandOutcome>>>
     results(const std::string& batch, Duration wait, std::optional<int> index) override;
     Task<BatchEvents> events(const std::string& batch, std::size_t from, Duration wait) override;
+    std::shared_ptr<std::size_t> follow(const std::string& batch) override;
     UnitStatePair state() const override { return state_; }
     Task<> state_leaves(UnitStatePair seen) override;
     std::optional<std::vector<double>> usage() const override;
@@ -71,6 +73,12 @@ private:
         detail::BatchStream stream;
         Event changed;
         Event told;
+        // Where those who follow it stand, and commands that wait for the slowest of them.
+        std::vector<std::weak_ptr<std::size_t>> followers;
+        std::vector<std::function<void()>> held;
+
+        bool is_behind();
+        void make_room();
     };
 
     struct Usage {
@@ -80,10 +88,12 @@ private:
 
     Task<> run_batch(std::shared_ptr<Batch> batch);
     Task<CommandOutcome> perform(std::shared_ptr<Batch> batch, const Command& command);
-    Task<CommandOutcome> deploy(const DeployCommand& command);
-    Task<CommandOutcome> start(const StartCommand& command);
+    Task<CommandOutcome> deploy(std::shared_ptr<Batch> batch, const DeployCommand& command);
+    Task<CommandOutcome> start(std::shared_ptr<Batch> batch, const StartCommand& command);
     Task<CommandOutcome> run(std::shared_ptr<Batch> batch, const RunCommand& command);
-    Task<CommandOutcome> transfer(const TransferCommand& command);
+    Task<CommandOutcome> transfer(std::shared_ptr<Batch> batch, const TransferCommand& command);
+    void tell_output(Batch& batch, const std::string& output) const;
+    void tell_progress(Batch& batch, std::string message, const CommandProgress& progress) const;
     const std::shared_ptr<Batch>& find(const std::string& batch, const char* operation) const;
     void finish(Batch& batch, CommandOutcome outcome);
     void enter(UnitStatePair state);

@@ -14,7 +14,8 @@ namespace golem::provider {
 struct ScriptedBehaviour {
     /// Answers a command at once. Nothing: `/bin/date` tells the time of the TimeSource, all others print nothing.
     std::function<RunOutput(const RunRequest&)> reply;
-    /// Answers a command in its own time; comes before `reply`. What it awaits must obey cancellation.
+    /// Answers a command in its own time; comes before `reply`. What it awaits must obey cancellation. It may tell the
+    /// beginning of its output as it comes, by the request's on_out and on_err, which are never empty here.
     std::function<Task<RunOutput>(const RunRequest&)> slow_reply;
     /// Commands run until they are killed.
     bool hangs = false;

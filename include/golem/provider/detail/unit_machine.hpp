@@ -3,6 +3,7 @@
 #include <golem/provider/exe_unit.hpp>
 #include <golem/provider/script.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <optional>
@@ -148,8 +149,10 @@ public:
 
     void add(BatchEvent event)
     {
+        const auto before = total_;
         bytes_ += event.text.size();
-        entries_.push_back(Entry{count_++, std::move(event)});
+        total_ += event.text.size();
+        entries_.push_back(Entry{count_++, before, std::move(event)});
         for (auto entry = entries_.begin(); bytes_ > most_bytes && entry + 1 < entries_.end();) {
             const bool is_output =
                 entry->event.kind == BatchEvent::Kind::out || entry->event.kind == BatchEvent::Kind::err;
@@ -165,24 +168,47 @@ public:
     /// How many events there were.
     std::size_t count() const noexcept { return count_; }
 
-    std::vector<BatchEvent> from(std::size_t number) const
+    /// At most `most` bytes of them, but one at least if there is one; `next` is where to go on.
+    std::vector<BatchEvent> from(std::size_t number, std::size_t most, std::size_t& next) const
     {
         std::vector<BatchEvent> events;
-        for (const auto& entry : entries_)
-            if (entry.number >= number)
-                events.push_back(entry.event);
+        next = std::max(number, count_);
+        std::size_t bytes = 0;
+        for (auto entry = at(number); entry != entries_.end(); ++entry) {
+            if (!events.empty() && bytes + entry->event.text.size() > most) {
+                next = entry->number;
+                break;
+            }
+            bytes += entry->event.text.size();
+            events.push_back(entry->event);
+        }
         return events;
+    }
+
+    /// How many bytes there are from that number on.
+    std::size_t bytes_from(std::size_t number) const
+    {
+        const auto first = at(number);
+        return first == entries_.end() ? 0 : total_ - first->before;
     }
 
 private:
     struct Entry {
         std::size_t number;
+        std::size_t before; // Bytes of all events before it.
         BatchEvent event;
     };
+
+    std::deque<Entry>::const_iterator at(std::size_t number) const
+    {
+        return std::partition_point(
+            entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.number < number; });
+    }
 
     std::deque<Entry> entries_;
     std::size_t count_ = 0;
     std::size_t bytes_ = 0;
+    std::size_t total_ = 0;
 };
 
 } // namespace golem::provider::detail
