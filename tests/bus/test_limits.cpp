@@ -209,7 +209,8 @@ TEST_CASE("parts of an answer wait for a bus that reads slowly")
         const wire::Message message = request;
         co_await bench.peer.say(message);
         std::size_t most_ahead = 0;
-        for (std::size_t received = 0; given < parts;) {
+        std::size_t received = 0;
+        while (given < parts) {
             received += co_await bench.peer.read();
             const auto given_bytes = given * megabyte;
             most_ahead = std::max(most_ahead, given_bytes > received ? given_bytes - received : 0);
