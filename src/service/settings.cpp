@@ -98,7 +98,6 @@ ServiceManagerOptions settle_options(ServiceManagerOptions options, const Enviro
             "manager options", "health.polls_per_minute", std::to_string(options.health.polls_per_minute),
             "1 to 60000");
     more_than_zero("work.poll_one", options.work.poll_one);
-    more_than_zero("work.poll_several", options.work.poll_several);
     more_than_zero("work.batch_limit", options.work.batch_limit);
     more_than_zero("calls.first_contact", options.calls.first_contact);
     more_than_zero("calls.outage_patience", options.calls.outage_patience);

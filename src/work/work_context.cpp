@@ -1,7 +1,12 @@
 #include <golem/work/work_context.hpp>
 
+#include "follower.hpp"
+
 #include <golem/core/race.hpp>
 #include <golem/work/detail/command_outcome.hpp>
+#include <golem/work/detail/cost.hpp>
+
+#include <boost/asio/this_coro.hpp>
 
 #include <utility>
 
@@ -14,9 +19,14 @@ constexpr Duration shortest_poll = std::chrono::seconds(1);
 
 ProviderFacts facts_of(const yagna::Agreement& agreement)
 {
+    const auto& offer = agreement.offer.properties;
     ProviderFacts facts;
     facts.id = agreement.provider;
-    facts.name = agreement.offer.properties.get_string("golem.node.id.name").value_or(agreement.provider);
+    facts.name = offer.get_string("golem.node.id.name").value_or(agreement.provider);
+    facts.subnet = offer.get_string("golem.node.debug.subnet").value_or("");
+    if (const auto platform = agreement.demand.properties.get_string("golem.com.payment.chosen-platform"))
+        facts.wallet = offer.get_string("golem.com.payment.platform." + *platform + ".address").value_or("");
+    facts.prices = properties::read_prices(offer).prices;
     return facts;
 }
 
@@ -38,28 +48,46 @@ Task<CommandResult> WorkContext::run_command(std::vector<std::string> command)
     co_return std::move(results.front());
 }
 
-Task<std::vector<CommandResult>> WorkContext::execute(const Script& script)
+Task<CommandResult> WorkContext::stream_command(const EventSink& sink, std::vector<std::string> command)
 {
-    std::vector<CommandResult> none;
-    if (script.is_empty())
-        co_return none;
-    auto batch = run_batch(script);
-    auto results = co_await with_timeout(time_, options_.batch_limit, std::move(batch), "limit of a batch");
-    if (!results) {
-        throw Error(
-            Errc::timed_out, script.describe(0),
-            "no result within the limit of a batch (WorkOptions::batch_limit); the command may go on");
-    }
-    co_return std::move(*results);
+    RunOptions options;
+    options.out = Capture::stream();
+    options.err = Capture::stream();
+    Script script;
+    script.run(command, options);
+    auto results = co_await execute(script, sink);
+    co_return std::move(results.front());
 }
 
-Task<std::vector<CommandResult>> WorkContext::run_batch(const Script& script)
+Task<std::vector<CommandResult>> WorkContext::execute(const Script& script)
 {
-    const auto json = script.to_json();
-    yagna::BatchId batch;
+    std::vector<CommandResult> results;
+    if (script.is_empty())
+        co_return results;
+    int current = 0;
+    auto batch = run_batch(script, current);
+    results = co_await limited(std::move(batch), script, current);
+    co_return results;
+}
+
+Task<std::vector<CommandResult>> WorkContext::execute(const Script& script, const EventSink& sink)
+{
+    std::vector<CommandResult> results;
+    if (script.is_empty())
+        co_return results;
+    int current = 0;
+    auto batch = follow_batch(script, sink, current);
+    results = co_await limited(std::move(batch), script, current);
+    co_return results;
+}
+
+Task<std::vector<CommandResult>>
+WorkContext::limited(Task<std::vector<CommandResult>> work, const Script& script, int& current)
+{
+    std::optional<std::vector<CommandResult>> results;
     std::exception_ptr failure;
     try {
-        batch = co_await client_.activity().exec(activity_, json);
+        results = co_await with_timeout(time_, options_.batch_limit, std::move(work), "limit of a batch");
     } catch (const Error&) {
         failure = std::current_exception();
     }
@@ -67,48 +95,107 @@ Task<std::vector<CommandResult>> WorkContext::run_batch(const Script& script)
         tell_lost(failure);
         std::rethrow_exception(failure);
     }
+    if (!results) {
+        throw Error(
+            Errc::timed_out, script.describe(current),
+            "no result within the limit of a batch (WorkOptions::batch_limit); command " + std::to_string(current + 1) +
+                " of " + std::to_string(script.size()) + " may still be running on the provider");
+    }
+    co_return std::move(*results);
+}
+
+Task<yagna::BatchId> WorkContext::submit(const Script& script)
+{
+    const auto json = script.to_json();
+    auto batch = co_await client_.activity().exec(activity_, json);
     if (hooks_.on_alive)
         hooks_.on_alive();
-    for (;;) {
+    co_return batch;
+}
+
+// The result of one command after the other: what has been read is not sent again, and a failure is noticed at once.
+Task<std::vector<CommandResult>> WorkContext::run_batch(const Script& script, int& current)
+{
+    const auto batch = co_await submit(script);
+    std::vector<CommandResult> results;
+    while (current < script.size()) {
         const auto start = time_.now();
-        auto results = co_await poll(batch, script);
-        if (!results.empty() && !results.back().ok) {
-            const auto index = results.back().index;
-            throw CommandError(script.describe(index), std::move(results.back()));
+        auto result = co_await poll(batch, script, current);
+        if (result) {
+            const auto problem = detail::problem_of(*result, script);
+            if (problem)
+                std::rethrow_exception(problem);
+            results.push_back(std::move(*result));
+            ++current;
+            continue;
         }
-        if (results.size() == static_cast<std::size_t>(script.size()))
-            co_return results;
         const auto spent = time_.now() - start;
         if (spent < shortest_poll)
             co_await time_.sleep_for(shortest_poll - spent, "pause between polls for results");
     }
+    co_return results;
 }
 
-// What has finished so far; the list comes even while a command runs, which proves life.
-Task<std::vector<CommandResult>> WorkContext::poll(const yagna::BatchId& batch, const Script& script)
+Task<std::vector<CommandResult>> WorkContext::follow_batch(const Script& script, const EventSink& sink, int& current)
 {
-    std::vector<CommandResult> results;
-    const auto wait = script.size() == 1 ? options_.poll_one : options_.poll_several;
-    bool answered = true;
+    const auto executor = co_await boost::asio::this_coro::executor;
+    auto batch = co_await submit(script);
+    detail::Follower follower(
+        executor, client_, time_, activity_, std::move(batch), script, options_, hooks_, sink, current);
+    auto results = co_await follower.run();
+    co_return results;
+}
+
+// Of a single command the list is asked for: it comes even while the command runs, which proves life.
+Task<std::optional<CommandResult>> WorkContext::poll(const yagna::BatchId& batch, const Script& script, int index)
+{
+    std::optional<CommandResult> result;
     std::exception_ptr failure;
+    bool answered = true;
     try {
-        results = co_await client_.activity().results(activity_, batch, wait);
+        if (script.size() == 1) {
+            auto results = co_await client_.activity().results(activity_, batch, options_.poll_one);
+            failure = detail::problem_of(results, script);
+            if (!failure && !results.empty())
+                result = std::move(results.front());
+        } else {
+            result = co_await client_.activity().result(activity_, batch, index, options_.poll_one);
+            answered = result.has_value();
+        }
     } catch (const Error& error) {
         // The provider did not answer in time; whether it is still there is found out elsewhere.
-        if (error.errc() == Errc::timed_out)
-            answered = false;
-        else
+        answered = false;
+        if (error.errc() != Errc::timed_out)
             failure = std::current_exception();
     }
-    if (!failure)
-        failure = detail::problem_of(results, script);
-    if (failure) {
-        tell_lost(failure);
+    if (failure)
         std::rethrow_exception(failure);
-    }
-    if (hooks_.on_alive && answered)
+    if (answered && hooks_.on_alive)
         hooks_.on_alive();
-    co_return results;
+    co_return result;
+}
+
+Task<yagna::ActivityState> WorkContext::state() { return client_.activity().state(activity_); }
+
+Task<Usage> WorkContext::usage()
+{
+    const auto reported = co_await client_.activity().usage(activity_);
+    Usage usage;
+    usage.reported = reported.timestamp;
+    const auto names = agreement_.offer.properties.get_strings("golem.com.usage.vector");
+    if (reported.current && names) {
+        for (std::size_t index = 0; index < names->size() && index < reported.current->size(); ++index)
+            usage.counters[(*names)[index]] = (*reported.current)[index];
+    }
+    co_return usage;
+}
+
+Task<Amount> WorkContext::cost()
+{
+    if (!provider_.prices)
+        throw Error(Errc::protocol, "cost of an activity", "the agreement's prices are not understood");
+    const auto usage = co_await this->usage();
+    co_return detail::cost_of(*provider_.prices, usage.counters);
 }
 
 void WorkContext::tell_lost(const std::exception_ptr& failure) const

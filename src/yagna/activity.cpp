@@ -16,6 +16,8 @@ namespace {
 constexpr std::string_view activities_path = "/activity-api/v1/activity";
 /// A shorter one can leave an exe-unit behind that the daemon does not know of.
 constexpr Duration shortest_create_wait = std::chrono::seconds(5);
+/// The head of a stream comes with its first event, and a command may be silent for as long as it likes.
+constexpr Duration longest_silence = std::chrono::hours(24 * 365);
 
 Target activity_target(const ActivityId& activity) { return Target(activities_path).segment(activity); }
 
@@ -66,9 +68,9 @@ Task<std::vector<CommandResult>> ActivityApi::results(const ActivityId& activity
 }
 
 Task<std::optional<CommandResult>>
-ActivityApi::result(const ActivityId& activity, const BatchId& batch, int index, Duration wait)
+ActivityApi::result(const ActivityId& activity, const BatchId& batch, int index, Duration wait, std::size_t most_bytes)
 {
-    const CallClass call{"read result", Idempotency::repeatable, wait};
+    const CallClass call{"read result", Idempotency::repeatable, wait, Duration(0), most_bytes};
     const std::vector<unsigned> not_yet{408};
     http::Request request(http::Method::get, batch_target(activity, batch, wait).query("commandIndex", index).text());
     const Answer answer = co_await caller_.call(call, request, not_yet);
@@ -80,6 +82,36 @@ ActivityApi::result(const ActivityId& activity, const BatchId& batch, int index,
     if (found != results.end())
         result = std::move(*found);
     co_return result;
+}
+
+BatchStream::BatchStream(Caller& caller, ActivityId activity, BatchId batch)
+    : caller_(caller), activity_(std::move(activity)), batch_(std::move(batch))
+{
+}
+
+Task<std::optional<BatchEvent>> BatchStream::next()
+{
+    const CallClass call{"stream results", Idempotency::once, Duration(0), longest_silence};
+    std::optional<BatchEvent> event;
+    if (!stream_) {
+        http::Request request(http::Method::get, activity_target(activity_).literal("/exec").segment(batch_).text());
+        request.headers().set("Accept", "text/event-stream");
+        stream_ = co_await caller_.open(call, request);
+    }
+    for (;;) {
+        while (const auto item = parser_.next()) {
+            // `:ping` is said once the exe-unit has ended, and only then.
+            if (item->kind == http::StreamItem::Kind::comment)
+                co_return event;
+            event = codec::decode_batch_event(call.operation, item->data);
+            if (event)
+                co_return event;
+        }
+        const auto piece = co_await stream_->read();
+        if (!piece)
+            co_return event;
+        parser_.feed(*piece);
+    }
 }
 
 Task<ActivityState> ActivityApi::state(const ActivityId& activity)

@@ -2,6 +2,9 @@
 
 #include "json_codec.hpp"
 
+#include <golem/core/timestamp.hpp>
+
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -36,6 +39,37 @@ std::string output(const Node& result, std::string_view key)
         return node->bytes();
     const auto text = node->find("str");
     return text ? text->string() : node->at("bin").bytes();
+}
+
+/// Reads the list of byte values of an output event into `bytes`, and returns the text with an empty list in its place;
+/// the text itself if it has no such list, or one with anything else in it.
+std::string take_bytes(const std::string& data, std::string& bytes)
+{
+    constexpr std::string_view heads[] = {R"("kind":{"stdout":[)", R"("kind":{"stderr":[)"};
+    for (const auto head : heads) {
+        const auto found = data.find(head);
+        if (found == std::string::npos)
+            continue;
+        const auto begin = found + head.size();
+        unsigned value = 0;
+        unsigned digits = 0;
+        for (auto at = begin; at < data.size(); ++at) {
+            const char letter = data[at];
+            if (letter >= '0' && letter <= '9' && digits < 3) {
+                value = value * 10 + static_cast<unsigned>(letter - '0');
+                ++digits;
+            } else if ((letter == ',' || letter == ']') && digits > 0 && value < 256) {
+                bytes += static_cast<char>(value);
+                value = digits = 0;
+                if (letter == ']')
+                    return data.substr(0, begin) + data.substr(at);
+            } else {
+                break;
+            }
+        }
+        bytes.clear();
+    }
+    return data;
 }
 
 CommandResult command_result(const Node& node)
@@ -90,6 +124,48 @@ std::vector<CommandResult> decode_results(std::string_view operation, const std:
     for (const auto& item : document.root().items())
         result.push_back(command_result(item));
     return result;
+}
+
+std::optional<BatchEvent> decode_batch_event(std::string_view operation, const std::string& data)
+{
+    // Bytes come as a list of numbers, in bulk: reading them as any other JSON would cost ten times as much.
+    std::string bytes;
+    const auto rest = take_bytes(data, bytes);
+    const Document document(operation, rest);
+    const auto root = document.root();
+    BatchEvent event;
+    event.index = static_cast<int>(root.at("index").integer());
+    if (const auto stamp = root.find("timestamp")) {
+        // Times of streams have no zone.
+        const auto& text = stamp->string();
+        event.date = try_parse_timestamp(text.ends_with('Z') ? text : text + "Z").value_or(Timestamp{});
+    }
+    const auto kind = root.at("kind");
+    if (const auto started = kind.find("started")) {
+        event.kind = BatchEvent::Kind::started;
+        event.text = started->at("command").json().dump();
+    } else if (const auto finished = kind.find("finished")) {
+        event.kind = BatchEvent::Kind::finished;
+        const auto code = finished->find("return_code");
+        event.exit_code = static_cast<int>((code ? *code : finished->at("returnCode")).integer());
+        event.text = finished->string_or("message", {});
+    } else if (const auto progress = kind.find("progress")) {
+        event.kind = BatchEvent::Kind::progress;
+        event.text = progress->string_or("message", {});
+        event.unit = progress->string_or("unit", {});
+        const auto amount = progress->at("progress").items();
+        if (!amount.empty() && !amount[0].is_null())
+            event.done = static_cast<std::uint64_t>(std::max<std::int64_t>(amount[0].integer(), 0));
+        if (amount.size() > 1 && !amount[1].is_null())
+            event.total = static_cast<std::uint64_t>(std::max<std::int64_t>(amount[1].integer(), 0));
+    } else if (kind.json().contains("stdout") || kind.json().contains("stderr")) {
+        const bool is_out = kind.json().contains("stdout");
+        event.kind = is_out ? BatchEvent::Kind::out : BatchEvent::Kind::err;
+        event.text = bytes.empty() ? output(kind, is_out ? "stdout" : "stderr") : std::move(bytes);
+    } else {
+        return std::nullopt;
+    }
+    return event;
 }
 
 ActivityState decode_state(std::string_view operation, const std::string& body)

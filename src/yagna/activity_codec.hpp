@@ -2,6 +2,7 @@
 
 #include <golem/yagna/activity.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@ std::string encode_script(const std::string& script);
 /// Either form of the answer: the id alone, or an object with it.
 ActivityId decode_created_activity(std::string_view operation, const std::string& body);
 std::vector<CommandResult> decode_results(std::string_view operation, const std::string& body);
+/// The data of one server-sent event; nothing for a kind that is not known here.
+std::optional<BatchEvent> decode_batch_event(std::string_view operation, const std::string& data);
 ActivityState decode_state(std::string_view operation, const std::string& body);
 ActivityUsage decode_usage(std::string_view operation, const std::string& body);
 std::vector<ActivityId> decode_activity_ids(std::string_view operation, const std::string& body);

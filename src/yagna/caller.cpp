@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -123,7 +124,7 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
     const auto transport = transport_;
     const std::string operation(call.operation);
     request.headers().set("Authorization", "Bearer " + app_key_);
-    request.set_response_limit(options_.response_limit);
+    request.set_response_limit(call.response_limit > 0 ? call.response_limit : options_.response_limit);
 
     const auto start = time_.now();
     detail::CallProgress progress;
@@ -181,6 +182,31 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
         co_await time_.sleep_for(delay, "before calling the daemon again");
         progress.elapsed = time_.now() - start;
     }
+}
+
+Task<std::unique_ptr<http::ResponseStream>> Caller::open(const CallClass& call, http::Request& request)
+{
+    const auto transport = transport_;
+    const std::string operation(call.operation);
+    const auto limit = call.limit > Duration::zero() ? call.limit : options_.call_limit;
+    request.headers().set("Authorization", "Bearer " + app_key_);
+    request.set_limit(limit).set_idle_limit(Duration::max());
+    request.set_response_limit(std::numeric_limits<std::size_t>::max());
+    std::unique_ptr<http::ResponseStream> stream;
+    std::optional<http::TransportError> unanswered;
+    try {
+        stream = co_await transport->open(request);
+    } catch (const http::TransportError& failure) {
+        unanswered.emplace(failure);
+    }
+    if (unanswered)
+        throw explain(*unanswered, operation, unanswered->sent(), contacted_, limit);
+    contacted_ = true;
+    if (stream->head().is_success())
+        co_return stream;
+    Answer answer = stream->head();
+    answer.body() = co_await http::read_all(*stream, options_.response_limit);
+    throw explain(answer, operation, request.target());
 }
 
 // A call that may take long, an allocation say, is not what shows that nobody is there: that is asked meanwhile.

@@ -1,6 +1,8 @@
 #include <golem/work/script.hpp>
 
 #include <golem/work/detail/command_outcome.hpp>
+#include <golem/work/detail/cost.hpp>
+#include <golem/work/detail/output_tracker.hpp>
 
 #include <tests/support/catch.hpp>
 
@@ -102,4 +104,174 @@ TEST_CASE("a command's error says what is known of it")
     CommandResult long_one;
     long_one.err = std::string(1000, 'x');
     CHECK(CommandError("c", long_one).explanation().size() < 250);
+}
+
+TEST_CASE("every command of the exe-unit, and what it gets, is written")
+{
+    struct Row {
+        Script script;
+        std::string json;
+    };
+    const auto run_with = [](const RunOptions& options) { return Script().run({"/p", "a"}, options); };
+    RunOptions quiet;
+    quiet.out = quiet.err = Capture::none();
+    RunOptions parts;
+    parts.out = Capture::head(10);
+    parts.err = Capture::tail(20).as_bytes();
+    RunOptions ends;
+    ends.out = Capture::ends(30);
+    ends.err = Capture::none();
+    RunOptions streams;
+    streams.out = Capture::stream();
+    streams.err = Capture::stream(40).as_text();
+    RunOptions placed;
+    placed.out = placed.err = Capture::none();
+    placed.directory = "/golem/it's";
+    placed.environment = {{"A", "1 2"}, {"B", "$x"}};
+    DeployOptions deploy;
+    DeployNetwork network;
+    network.id = "n1";
+    network.address = "192.168.0.0/24";
+    network.gateway = "192.168.0.1";
+    network.node_address = "192.168.0.3";
+    network.nodes = {{"192.168.0.1", "0xa"}};
+    deploy.networks.push_back(network);
+    deploy.hosts = {{"db", "192.168.0.7"}};
+    deploy.hostname = "worker";
+    deploy.environment = {{"K", "V"}};
+    deploy.progress = std::chrono::milliseconds(300);
+    DeployOptions plain;
+    plain.volumes = {DeployVolume{"/data"}, DeployVolume{"/more"}};
+    DeployOptions kinds;
+    kinds.volumes = {
+        DeployVolume{"/data"}, DeployVolume{"/h", DeployVolume::Kind::host, ""},
+        DeployVolume{"/r", DeployVolume::Kind::ram, "256MiB"},
+        DeployVolume{"/s", DeployVolume::Kind::storage, "10GiB"}};
+    TransferOptions tree;
+    tree.format = "tar.gz";
+    tree.depth = 2;
+    tree.include = {"*.txt"};
+    tree.exclude = {"b.txt"};
+    tree.progress = std::chrono::seconds(2);
+
+    const std::vector<Row> rows = {
+        {Script().deploy(), R"({"deploy":{}})"},
+        {Script().deploy(deploy),
+         R"({"deploy":{"net":[{"id":"n1","ip":"192.168.0.0/24","gateway":"192.168.0.1","nodeIp":"192.168.0.3",)"
+         R"("nodes":{"192.168.0.1":"0xa"}}],"hosts":{"db":"192.168.0.7"},"hostname":"worker","env":{"K":"V"},)"
+         R"("progress":{"updateInterval":"300ms"}}})"},
+        {Script().deploy(plain), R"({"deploy":{"volumes":["/data","/more"]}})"},
+        {Script().deploy(kinds),
+         R"({"deploy":{"volumes":{"/data":{"host":{}},"/h":{"host":{}},"/r":{"ram":{"size":"256MiB"}},)"
+         R"("/s":{"storage":{"size":"10GiB"}}}}})"},
+        {Script().start({"a", "b"}), R"({"start":{"args":["a","b"]}})"},
+        {run_with(quiet), R"({"run":{"entry_point":"/p","args":["a"]}})"},
+        {run_with(parts),
+         R"({"run":{"entry_point":"/p","args":["a"],"capture":{"stdout":{"atEnd":{"head":10,"format":"str"}},)"
+         R"("stderr":{"atEnd":{"tail":20,"format":"bin"}}}}})"},
+        {run_with(ends),
+         R"({"run":{"entry_point":"/p","args":["a"],"capture":{"stdout":{"atEnd":{"headTail":30,"format":"str"}}}}})"},
+        {run_with(streams),
+         R"({"run":{"entry_point":"/p","args":["a"],"capture":{"stdout":{"stream":{"format":"bin"}},)"
+         R"("stderr":{"stream":{"limit":40,"format":"str"}}}}})"},
+        {run_with(placed), R"({"run":{"entry_point":"/bin/sh","args":["-c","cd -- '/golem/it'\\''s' || exit 126; )"
+                           R"(export A='1 2'; export B='$x'; exec \"$0\" \"$@\"","/p","a"]}})"},
+        {Script().shell("ls | wc", quiet), R"({"run":{"entry_point":"/bin/sh","args":["-c","ls | wc"]}})"},
+        {Script().transfer("http://a", "container:/b"), R"({"transfer":{"from":"http://a","to":"container:/b"}})"},
+        {Script().transfer("container:/d", "http://a", tree),
+         R"({"transfer":{"from":"container:/d","to":"http://a","format":"tar.gz","depth":2,)"
+         R"("fileset":[{"includes":["*.txt"],"excludes":["b.txt"]}],"progress":{"updateInterval":"2000ms"}}})"},
+        {Script().sign(), R"({"sign":{}})"},
+        {Script().terminate(), R"({"terminate":{}})"},
+    };
+    for (const auto& row : rows)
+        CHECK(row.script.to_json() == "[" + row.json + "]");
+}
+
+TEST_CASE("options that cannot be are refused")
+{
+    const auto is_refused = [](auto&& make) {
+        try {
+            make();
+        } catch (const Error& error) {
+            return error.errc() == Errc::invalid_input;
+        }
+        return false;
+    };
+    RunOptions run;
+    run.environment = {{"A-B", "x"}};
+    CHECK(is_refused([&] { Script().run({"/p"}, run); }));
+    DeployOptions deploy;
+    deploy.progress = Duration(0);
+    CHECK(is_refused([&] { Script().deploy(deploy); }));
+    deploy.progress.reset();
+    deploy.volumes = {DeployVolume{"data"}};
+    CHECK(is_refused([&] { Script().deploy(deploy); }));
+    deploy.volumes = {DeployVolume{"/data", DeployVolume::Kind::ram, ""}};
+    CHECK(is_refused([&] { Script().deploy(deploy); }));
+    deploy.volumes.clear();
+    deploy.networks.emplace_back();
+    CHECK(is_refused([&] { Script().deploy(deploy); }));
+}
+
+TEST_CASE("what a stream lost of an output is found in the whole of it")
+{
+    struct Row {
+        std::vector<std::string> parts;
+        std::string whole;
+        std::vector<detail::MissingPiece> missing;
+    };
+    const std::vector<Row> rows = {
+        {{}, "", {}},
+        {{}, "abc", {{"abc", false}}},
+        {{"abc"}, "abc", {}},
+        {{"ab"}, "abc", {{"c", false}}},
+        {{"bc"}, "abc", {{"a", true}}},
+        {{"a", "c"}, "abc", {{"b", true}}},
+        {{"b", "d"}, "abcde", {{"a", true}, {"c", true}, {"e", false}}},
+        {{"ab", "abc"}, "ababXXabc", {{"abXX", true}}},
+        {{"tick\n"}, "tick\ntick\n", {{"tick\n", false}}},
+        {{"no"}, "abc", {{"abc", true}}},
+    };
+    for (const auto& row : rows) {
+        detail::OutputTracker tracker(100);
+        for (const auto& part : row.parts) {
+            for (const char letter : part)
+                tracker.add(std::string(1, letter));
+            tracker.break_off();
+        }
+        CHECK(tracker.missing_of(row.whole) == row.missing);
+    }
+    detail::OutputTracker tracker(3);
+    tracker.add("abc");
+    CHECK(!tracker.is_large());
+    tracker.add("d");
+    CHECK(tracker.is_large());
+    CHECK(tracker.told() == 4);
+}
+
+TEST_CASE("lines are cut where they end, or are too long")
+{
+    detail::LineCutter cutter(5);
+    using Lines = std::vector<std::string>;
+    CHECK(cutter.add("ab") == Lines{});
+    CHECK(cutter.add("c\n\nd") == Lines{"abc\n", "\n"});
+    CHECK(cutter.add("efghijklmn\n") == Lines{"defgh", "ijklm", "n\n"});
+    CHECK(!cutter.finish());
+    CHECK(cutter.add("x") == Lines{});
+    CHECK(cutter.finish() == "x");
+    CHECK(!cutter.finish());
+}
+
+TEST_CASE("costs are exact decimals")
+{
+    properties::Prices prices;
+    prices.counters = {{"golem.usage.cpu_sec", 0.0002}, {"golem.usage.duration_sec", 0.0001}};
+    prices.start = 0.001;
+    const std::map<std::string, double> usage = {
+        {"golem.usage.cpu_sec", 0.030904}, {"golem.usage.duration_sec", 4.00302128}};
+    CHECK(detail::cost_of(prices, usage).to_string() == "0.001406482928");
+    CHECK(detail::cost_of(prices, {}).to_string() == "0.001");
+    CHECK(detail::cost_of(prices, {{"golem.usage.duration_sec", 1e7}}).to_string() == "1000.001");
+    CHECK(detail::cost_of(prices, {{"unpriced", 5.0}}).to_string() == "0.001");
 }

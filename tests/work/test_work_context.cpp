@@ -94,21 +94,22 @@ TEST_CASE("an empty script sends nothing")
     CHECK(ended.requests.empty());
 }
 
-TEST_CASE("several commands take one request, and the first failure ends the batch")
+TEST_CASE("several results are asked for one after the other, and the first failure ends the batch at once")
 {
     Script script;
     script.deploy().start().run({"/bin/x"});
     const auto ended = execute(
         [](auto& daemon) {
             daemon.expect(batch);
-            auto some = answer(200, "[" + item(0, true, "") + "]");
-            some.delay = 5s;
-            daemon.expect(some);
+            auto first = answer(200, "[" + item(0, true, "") + "]");
+            first.delay = 5s;
+            daemon.expect(first);
+            daemon.expect(answer(408, R"({"message":"Timeout"})"));
             daemon.expect(answer(200, "[" + item(0, true, "") + "," + item(1, false, "", "Runtime error: no") + "]"));
         },
         script);
     CHECK(ended.code == Errc::command_failed);
-    CHECK(ended.took < 6s);
+    CHECK(ended.took < 7s);
     try {
         std::rethrow_exception(ended.failure);
     } catch (const CommandError& error) {
@@ -116,9 +117,10 @@ TEST_CASE("several commands take one request, and the first failure ends the bat
         CHECK(error.command() == "start");
         CHECK(error.their_words() == "Runtime error: no");
     }
-    REQUIRE(ended.requests.size() == 3);
-    CHECK(contains(ended.requests[1].target(), "/exec/b1?timeout=5"));
-    CHECK(!contains(ended.requests[1].target(), "commandIndex"));
+    REQUIRE(ended.requests.size() == 4);
+    CHECK(contains(ended.requests[1].target(), "/exec/b1?timeout=60&commandIndex=0"));
+    CHECK(contains(ended.requests[2].target(), "/exec/b1?timeout=60&commandIndex=1"));
+    CHECK(contains(ended.requests[3].target(), "/exec/b1?timeout=60&commandIndex=1"));
 }
 
 TEST_CASE("results that do not belong to the batch are refused")
@@ -148,13 +150,14 @@ TEST_CASE("a provider that does not answer in time is asked again")
             daemon.expect(late);
             // One that does not even wait must not be asked in a tight loop.
             daemon.expect(answer(408, R"({"message":"Timeout"})"));
+            daemon.expect(answer(200, "[" + item(0, true, "") + "]"));
             daemon.expect(answer(200, "[" + item(0, true, "") + "," + item(1, true, "") + "]"));
         },
         script);
     CHECK(!ended.code);
     CHECK(ended.results.size() == 2);
     CHECK(ended.took >= 7s);
-    CHECK(ended.alive == 2); // The submission and the results: silence proves nothing.
+    CHECK(ended.alive == 3); // The submission and the results: silence proves nothing.
 }
 
 TEST_CASE("an activity that is gone is told to the owner before the service hears it")

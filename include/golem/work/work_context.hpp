@@ -1,13 +1,18 @@
 #pragma once
 
+#include <golem/core/amount.hpp>
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/properties/prices.hpp>
+#include <golem/work/command_event.hpp>
 #include <golem/work/script.hpp>
 #include <golem/yagna/client.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <exception>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,21 +20,34 @@
 
 namespace golem {
 
-/// Who a service runs on.
+/// Who a service runs on, by its offer.
 struct ProviderFacts {
     yagna::NodeId id;
     std::string name;
+    /// Its wallet on the platform that the agreement chose; empty if the offer does not say.
+    std::string wallet;
+    /// The subnet it offers itself in; empty if it does not say.
+    std::string subnet;
+    /// As agreed; nothing if the agreement's prices are not understood.
+    std::optional<properties::Prices> prices;
+};
+
+/// What an activity has used so far, as its exe-unit reported last (once a second).
+struct Usage {
+    /// By name: "golem.usage.duration_sec". Empty in the first seconds.
+    std::map<std::string, double> counters;
+    Timestamp reported{};
 };
 
 /// How commands are waited for. All more than zero.
 struct WorkOptions {
-    /// One poll of a batch of one command; its end is noticed at once.
+    /// One poll for the result of one command, whose end is noticed at once.
     Duration poll_one = std::chrono::seconds(60);
-    /// One poll of a batch of several: its end is noticed at once, the failure of an early command only when the poll is
-    /// over (the exe-unit waits for the last one).
-    Duration poll_several = std::chrono::seconds(5);
     /// From submission to the last result of `run` and `execute`; then Error timed_out, and the command may go on.
     Duration batch_limit = std::chrono::hours(24);
+    /// Bytes of streamed output that are remembered of one command, to find out at its end what the stream may have
+    /// lost; nothing can be found out about a command that prints more.
+    std::size_t remembered_output = 1u << 20;
 };
 
 /// What a work context tells its owner. May be empty.
@@ -62,8 +80,38 @@ public:
     Task<CommandResult> run_command(std::vector<std::string> command);
 
     /// Runs a script as one batch and completes with one result a command; at once if it is empty. Errors as in run(),
-    /// at the first command that fails. `script` outlives the await.
+    /// at the first command that fails; timed_out names the command that may still be running. `script` outlives the
+    /// await.
     Task<std::vector<CommandResult>> execute(const Script& script);
+
+    /// The same, and tells what happens as it happens: output of commands whose Capture is a stream, progress, the end
+    /// of each command; other output at the end of its command. Events come in order, each piece of output once.
+    ///
+    /// The daemon's streams begin some 40 ms after the command, have no end, and lose what happens while a connection
+    /// is broken: what is missing is read again from the result when the command has ended, and told then (is_late).
+    /// That takes at most WorkOptions::remembered_output bytes; of a command that printed more the end is told by the
+    /// stream alone, its result has no output, and CommandEvent::is_complete says whether the stream saw all of it. It
+    /// does for every command but the first, if no connection broke: put a short one first if it matters.
+    ///
+    /// `script` and `sink` outlive the await. Errors as above, and what the sink throws.
+    Task<std::vector<CommandResult>> execute(const Script& script, const EventSink& sink);
+
+    /// Runs one program and tells its output to `sink` as it comes:
+    /// `co_await work.run_streamed(print, "/bin/sh", "-c", "make")`. Errors as in execute().
+    template <std::convertible_to<std::string>... Args>
+    Task<CommandResult> run_streamed(const EventSink& sink, std::string program, Args... args)
+    {
+        return stream_command(sink, make_command(std::move(program), std::move(args)...));
+    }
+    Task<CommandResult> stream_command(const EventSink& sink, std::vector<std::string> command);
+
+    /// What the exe-unit is doing. A dead activity is an answer. Errors of the daemon.
+    Task<yagna::ActivityState> state();
+    /// What the activity has used so far. Errors of the daemon.
+    Task<Usage> usage();
+    /// What that costs at the agreed prices, the start price included: the sum that the next debit note is measured by.
+    /// Error protocol if the agreement's prices are not understood.
+    Task<Amount> cost();
 
     /// Sleeps on the manager's clock.
     Task<> sleep(Duration duration);
@@ -85,8 +133,11 @@ private:
         return command;
     }
 
-    Task<std::vector<CommandResult>> run_batch(const Script& script);
-    Task<std::vector<CommandResult>> poll(const yagna::BatchId& batch, const Script& script);
+    Task<yagna::BatchId> submit(const Script& script);
+    Task<std::vector<CommandResult>> run_batch(const Script& script, int& current);
+    Task<std::vector<CommandResult>> follow_batch(const Script& script, const EventSink& sink, int& current);
+    Task<std::optional<CommandResult>> poll(const yagna::BatchId& batch, const Script& script, int index);
+    Task<std::vector<CommandResult>> limited(Task<std::vector<CommandResult>> work, const Script& script, int& current);
     void tell_lost(const std::exception_ptr& failure) const;
 
     yagna::Client& client_;

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <golem/core/task.hpp>
+#include <golem/http/event_stream.hpp>
+#include <golem/http/stream.hpp>
 #include <golem/yagna/types.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,8 +44,50 @@ struct CommandResult {
     Timestamp date{};
 };
 
-/// The activity API, requestor's side. Every call: Errors as in Caller, cancellation terminal; one executor. An activity
-/// whose exe-unit has gone answers with Error activity_lost.
+/// Something that happened in a batch, told while it runs.
+struct BatchEvent {
+    enum class Kind {
+        started, ///< `text` is the command as JSON.
+        out,     ///< `text` is output: bytes as they came.
+        err,
+        progress, ///< Of a deploy or a transfer: `done` of `total` (if known) in `unit`; `text` is a message or empty.
+        finished, ///< `exit_code` (-1: it did not get as far as having one), `text` is the message of a failure.
+    };
+    Kind kind = Kind::started;
+    int index = 0;
+    Timestamp date{};
+    std::string text;
+    int exit_code = 0;
+    std::uint64_t done = 0;
+    std::optional<std::uint64_t> total;
+    std::string unit;
+};
+
+/// The events of one batch, `GET …/exec/{batch}` as server-sent events: from the moment on at which the exe-unit hears
+/// of the reader, some 10 to 40 ms after the first call of next(). What happened before is not told (so the start of
+/// the first command never is), and after a break nothing is told again; between the two nothing is lost, and a reader
+/// who does not read holds the command up. The stream does not say when the batch is over. One executor.
+class BatchStream {
+public:
+    BatchStream(Caller& caller, ActivityId activity, BatchId batch);
+
+    /// The next event, however long it takes; nothing once the exe-unit has ended, or the daemon the stream. Errors as
+    /// in Caller; an exe-unit that was killed is silence. Cancellation (terminal) ends the stream.
+    Task<std::optional<BatchEvent>> next();
+
+    /// True after the first sign of life: from then on nothing is missed.
+    bool has_begun() const noexcept { return stream_ != nullptr; }
+
+private:
+    Caller& caller_;
+    ActivityId activity_;
+    BatchId batch_;
+    std::unique_ptr<http::ResponseStream> stream_;
+    http::EventStreamParser parser_;
+};
+
+/// The activity API, requestor's side. Every call: Errors as in Caller, cancellation terminal; one executor. An
+/// activity whose exe-unit has gone answers with Error activity_lost.
 class ActivityApi {
 public:
     explicit ActivityApi(Caller& caller) : caller_(caller) {}
@@ -57,8 +103,14 @@ public:
     /// Repeatable.
     Task<std::vector<CommandResult>> results(const ActivityId& activity, const BatchId& batch, Duration wait);
     /// The same, waiting for command `index`; nothing if it has not finished within `wait`. Only that item carries
-    /// output. Repeatable.
-    Task<std::optional<CommandResult>> result(const ActivityId& activity, const BatchId& batch, int index, Duration wait);
+    /// output. `most_bytes` of JSON are read, 0: as many as the caller's options allow. Repeatable.
+    Task<std::optional<CommandResult>>
+    result(const ActivityId& activity, const BatchId& batch, int index, Duration wait, std::size_t most_bytes = 0);
+    /// What happens in a batch, as it happens.
+    BatchStream stream(const ActivityId& activity, const BatchId& batch)
+    {
+        return BatchStream(caller_, activity, batch);
+    }
     /// `GET …/state`. Repeatable. A dead activity is an answer, not an error.
     Task<ActivityState> state(const ActivityId& activity);
     /// `GET …/usage`. Repeatable.

@@ -35,6 +35,8 @@ struct CallClass {
     Duration server_wait{0};
     /// Overrides the limit altogether if more than zero; such a call is not repeated after its limit passed.
     Duration limit{0};
+    /// Overrides CallerOptions::response_limit if more than zero.
+    std::size_t response_limit = 0;
 };
 
 /// The answer to an API call. Not every status is an error: the API classes decide by one table.
@@ -58,6 +60,11 @@ public:
     Task<Answer> call(const CallClass& call, http::Request& request);
     /// The same, but hands a status for which `expected` is listed (e.g. {408, 410}) back instead of throwing.
     Task<Answer> call(const CallClass& call, http::Request& request, const std::vector<unsigned>& expected);
+
+    /// Opens an answer that comes in pieces and never ends, once: who reads it knows how to go on after a failure. Its
+    /// head may come as late as CallClass::limit (0: within call_limit); then silence has no limit. A status that is no
+    /// success throws. `call` and `request` outlive the await, not the stream.
+    Task<std::unique_ptr<http::ResponseStream>> open(const CallClass& call, http::Request& request);
 
     /// True once the daemon has answered anything.
     bool contacted() const noexcept { return contacted_; }

@@ -36,8 +36,8 @@ inline bool tells_end_of_activity(std::string_view message) noexcept
     return message.find("Unexpected state: StatePair(Terminated") != std::string_view::npos;
 }
 
-/// Why a list of results cannot be taken as it is; null if it can. The list of a batch begins with its first command and
-/// ends with the last one finished, which alone may have failed.
+/// Why a list of results cannot be taken as it is; null if it can. The list of a batch begins with its first command
+/// and ends with the last one finished, which alone may have failed.
 inline std::exception_ptr problem_of(const std::vector<yagna::CommandResult>& results, const Script& script)
 {
     const auto fail = [](Error error) { return std::make_exception_ptr(std::move(error)); };
@@ -48,11 +48,25 @@ inline std::exception_ptr problem_of(const std::vector<yagna::CommandResult>& re
             return fail(Error(Errc::protocol, "read results", "the results are not in the order of the commands"));
     }
     if (!results.empty() && !results.back().ok && tells_end_of_activity(results.back().message)) {
-        Error lost(Errc::activity_lost, script.describe(results.back().index), "the activity was ended while the command ran");
+        Error lost(
+            Errc::activity_lost, script.describe(results.back().index), "the activity was ended while the command ran");
         lost.set_their_words(results.back().message);
         return fail(std::move(lost));
     }
     return nullptr;
+}
+
+/// Why one result of a batch is a failure of it; null if it is none.
+inline std::exception_ptr problem_of(const yagna::CommandResult& result, const Script& script)
+{
+    if (result.ok)
+        return nullptr;
+    const auto command = script.describe(result.index);
+    if (!tells_end_of_activity(result.message))
+        return std::make_exception_ptr(CommandError(command, result));
+    Error lost(Errc::activity_lost, command, "the activity was ended while the command ran");
+    lost.set_their_words(result.message);
+    return std::make_exception_ptr(std::move(lost));
 }
 
 } // namespace golem::detail
