@@ -147,6 +147,19 @@ std::vector<Options> read_providers(std::string_view json_text, const Options& d
     return providers;
 }
 
+NamedProgram read_runtime(std::string_view text)
+{
+    const auto end = text.find('=');
+    if (end == std::string_view::npos || end == 0 || end + 1 == text.size())
+        throw Error(
+            Errc::invalid_input, "read a runtime",
+            "\"" + std::string(text) + "\" is not NAME=PROGRAM, such as \"erigon=/usr/local/bin/erigon-runtime\"");
+    NamedProgram runtime;
+    runtime.name = text.substr(0, end);
+    runtime.program = text.substr(end + 1);
+    return runtime;
+}
+
 std::string subnet_of(const std::vector<Options>& providers, const std::string& otherwise)
 {
     return providers.empty() ? otherwise : providers.front().subnet;

@@ -16,6 +16,15 @@ namespace golem::devnet {
 std::vector<provider::ProviderOptions>
 read_providers(std::string_view json_text, const provider::ProviderOptions& defaults);
 
+/// A runtime of the provider's own, and the program that stands for it.
+struct NamedProgram {
+    std::string name;
+    std::string program;
+};
+
+/// Reads "NAME=PROGRAM". Throws Error (invalid_input).
+NamedProgram read_runtime(std::string_view text);
+
 /// The subnet in which a requestor finds the providers: that of the first one; `otherwise` if there is none.
 std::string subnet_of(const std::vector<provider::ProviderOptions>& providers, const std::string& otherwise);
 

@@ -6,7 +6,7 @@
 #include <golem/core/task_group.hpp>
 #include <golem/devnet/platform.hpp>
 #include <golem/http/in_process.hpp>
-#include <golem/provider/process_runtime.hpp>
+#include <golem/provider/program_runtime.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -64,8 +64,11 @@ class Embedded {
 public:
     explicit Embedded(const EmbeddedOptions& options) : net_(std::make_shared<Net>(options.devnet))
     {
-        const auto runtimes =
-            provider::make_process_runtime(net_->context.get_executor(), net_->time, provider::ProcessRuntimeOptions());
+        const auto executor = net_->context.get_executor();
+        const provider::ProcessRuntimeOptions processes;
+        const auto runtimes = options.program.empty()
+                                  ? provider::make_process_runtime(executor, net_->time, processes)
+                                  : provider::make_program_runtime(executor, net_->time, options.program, processes);
         for (int number = 1; number <= options.providers; ++number) {
             auto provider = options.provider;
             if (number > 1)

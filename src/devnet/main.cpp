@@ -8,7 +8,7 @@
 #include <golem/core/task_group.hpp>
 #include <golem/devnet/devnet.hpp>
 #include <golem/http/server.hpp>
-#include <golem/provider/process_runtime.hpp>
+#include <golem/provider/program_runtime.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -21,6 +21,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -34,6 +35,7 @@ struct Arguments {
     std::vector<std::string> names;
     int providers = 2;
     std::string config;
+    std::vector<std::string> runtimes;
     provider::ProviderOptions provider = devnet::local_provider();
     devnet::DevnetOptions devnet;
     double latency = 0;
@@ -61,6 +63,10 @@ void define(CLI::App& app, Arguments& arguments)
         ->check(CLI::ExistingFile)
         ->excludes(names)
         ->excludes(count);
+    app.add_option(
+        "--runtime", arguments.runtimes,
+        "NAME=PROGRAM: a runtime NAME for which PROGRAM stands (\"PROGRAM start ARGS\", \"PROGRAM COMMAND ARGS\"). The "
+        "first is offered instead of vm; with --config each provider names its own. May be repeated");
     app.add_option("--subnet", arguments.provider.subnet, "Subnet of the providers (YAGNA_SUBNET if that is set)")
         ->capture_default_str();
     app.add_option("--price-cpu", arguments.provider.cpu_price, "GLM for a second of a processor")
@@ -115,6 +121,23 @@ void set_latencies(Arguments& arguments)
     set(arguments.devnet.payment_poll_step, arguments.payment_poll_step);
     if (arguments.settle_delay)
         arguments.devnet.payments.settle_after = seconds(*arguments.settle_delay);
+}
+
+// By the name of the runtime; the rest has the processes of this machine.
+using Runtimes = std::map<std::string, std::shared_ptr<provider::RuntimeFactory>>;
+
+Runtimes make_runtimes(const Executor& executor, TimeSource& time, Arguments& arguments)
+{
+    const provider::ProcessRuntimeOptions processes;
+    Runtimes runtimes;
+    for (const auto& text : arguments.runtimes) {
+        const auto runtime = devnet::read_runtime(text);
+        if (runtimes.empty() && arguments.config.empty())
+            arguments.provider.runtime = runtime.name;
+        runtimes[runtime.name] = provider::make_program_runtime(executor, time, runtime.program, processes);
+    }
+    runtimes.try_emplace("vm", provider::make_process_runtime(executor, time, processes));
+    return runtimes;
 }
 
 std::vector<provider::ProviderOptions> providers_of(const Arguments& arguments)
@@ -194,10 +217,10 @@ int serve(Arguments& arguments)
     boost::asio::io_context context(1);
     const auto executor = context.get_executor();
     devnet::Devnet net(executor, time, arguments.devnet, log);
+    auto runtimes = make_runtimes(executor, time, arguments);
     const auto providers = providers_of(arguments);
-    const auto runtimes = provider::make_process_runtime(executor, time, provider::ProcessRuntimeOptions());
     for (const auto& provider : providers)
-        net.add_provider(provider, runtimes);
+        net.add_provider(provider, runtimes.contains(provider.runtime) ? runtimes[provider.runtime] : runtimes["vm"]);
 
     http::ServerOptions server_options;
     server_options.port = arguments.port;

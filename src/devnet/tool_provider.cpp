@@ -1,12 +1,14 @@
 #include <devnet/tool_provider.hpp>
 
+#include <devnet/config.hpp>
+
 #include <golem/core/error.hpp>
 #include <golem/core/real_time.hpp>
 #include <golem/core/task_group.hpp>
 #include <golem/devnet/devnet.hpp>
 #include <golem/http/client.hpp>
 #include <golem/provider/agent.hpp>
-#include <golem/provider/process_runtime.hpp>
+#include <golem/provider/program_runtime.hpp>
 #include <golem/provider/yagna_port.hpp>
 
 #include <CLI/CLI.hpp>
@@ -37,17 +39,24 @@ std::string from_environment(std::initializer_list<const char*> names, std::stri
     return otherwise;
 }
 
+std::shared_ptr<provider::RuntimeFactory>
+make_runtimes(const Executor& executor, TimeSource& time, const std::string& program)
+{
+    const provider::ProcessRuntimeOptions processes;
+    if (program.empty())
+        return provider::make_process_runtime(executor, time, processes);
+    return provider::make_program_runtime(executor, time, program, processes);
+}
+
 // Everything that runs, on one executor.
 struct Service {
     Service(
         boost::asio::io_context& context, const std::string& daemon, const provider::YagnaPortOptions& port_options,
-        const provider::ProviderOptions& provider, Duration longest_end, const Logger& log)
+        const provider::ProviderOptions& provider, const std::string& program, Duration longest_end, const Logger& log)
         : transport(http::make_transport(context.get_executor(), time, http::Url::parse(daemon))),
           port(context.get_executor(), time, transport, port_options, Random(Random::seed_from_system()), log),
           agent(
-              context.get_executor(), time, port,
-              provider::make_process_runtime(context.get_executor(), time, provider::ProcessRuntimeOptions()), provider,
-              log),
+              context.get_executor(), time, port, make_runtimes(context.get_executor(), time, program), provider, log),
           patience(longest_end), signals(context, SIGINT, SIGTERM)
     {
         signals.add(SIGHUP);
@@ -125,6 +134,10 @@ ProviderTool::ProviderTool(CLI::App& app) : provider_(local_provider())
         "App key of the provider's identity (better by PROVIDER_APPKEY or YAGNA_APPKEY: command lines can be read)");
     command_->add_option("--bus", bus_, "Service bus of the daemon (PROVIDER_GSB_URL, GSB_URL)")->capture_default_str();
     command_->add_option("--provider", provider_.name, "Name of the provider")->capture_default_str();
+    command_->add_option(
+        "--runtime", runtime_,
+        "NAME=PROGRAM: offers the runtime NAME, for which PROGRAM stands (\"PROGRAM start ARGS\", \"PROGRAM COMMAND "
+        "ARGS\")");
     command_->add_option("--subnet", provider_.subnet, "Its subnet (YAGNA_SUBNET if that is set)")
         ->capture_default_str();
     command_->add_option("--price-cpu", provider_.cpu_price, "GLM for a second of a processor")
@@ -155,6 +168,12 @@ int ProviderTool::run()
         throw Error(
             Errc::invalid_input, "start a provider",
             "there is no app key: set PROVIDER_APPKEY or YAGNA_APPKEY to one of the daemon's (`yagna app-key list`)");
+    std::string program;
+    if (!runtime_.empty()) {
+        const auto runtime = read_runtime(runtime_);
+        provider_.runtime = runtime.name;
+        program = runtime.program;
+    }
     LogOptions log_options;
     log_options.level = verbose_ ? LogLevel::debug : LogLevel::warning;
     log_options.to_stderr = true;
@@ -165,7 +184,7 @@ int ProviderTool::run()
     const auto patience = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(patience_));
 
     boost::asio::io_context context(1);
-    Service service(context, daemon_, port_options, provider_, patience, log);
+    Service service(context, daemon_, port_options, provider_, program, patience, log);
     // A reader of our output that leaves is no reason to leave machines behind. A handler, as commands would inherit
     // that it is ignored.
     std::signal(SIGPIPE, [](int) {});

@@ -27,6 +27,7 @@ private:
     std::string daemon_;
     std::string app_key_;
     std::string bus_;
+    std::string runtime_;
     provider::ProviderOptions provider_;
     double patience_ = 30.0;
     bool verbose_ = false;

@@ -90,6 +90,9 @@ struct EmbeddedOptions {
     /// How many providers; their names get a number from the second on.
     int providers = 2;
     provider::ProviderOptions provider = local_provider();
+    /// A program that stands for the runtime `provider.runtime`, see provider::make_program_runtime(). Empty: commands
+    /// are programs of this machine.
+    std::string program{};
     /// Says on the standard error stream which daemon is used.
     bool announce = true;
 };
