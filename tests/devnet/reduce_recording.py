@@ -13,7 +13,7 @@ import datetime
 import json
 import re
 
-SERVED = re.compile(r"^/(me|version/get)$|^/(market|activity|payment)-api/v1/(?!scan|payments\b|proxy)")
+SERVED = re.compile(r"^/(me|version/get)$|^/(market|activity|payment)-api/v1/(?!scan|payments\b|proxy|payAgreements|payActivities|batch)")
 # Longer texts and properties are written once.
 LONG = 100
 IDS = ("agreementId", "debitNoteId", "invoiceId", "demandId", "allocationId", "id")

@@ -61,6 +61,8 @@ devnet::DevnetOptions options_of(const std::string& name)
     options.payments.funds = Amount(1'000'000'000'000);
     options.payments.settle_after = std::nullopt;
     options.payment_poll_step = std::chrono::seconds(1);
+    if (name.starts_with("payments-"))
+        options.payments.settle_after = std::chrono::milliseconds(600);
     options.wording = name.starts_with("daemon") ? devnet::Wording::central : devnet::Wording::hybrid;
     return options;
 }
@@ -69,8 +71,11 @@ devnet::DevnetOptions options_of(const std::string& name)
 struct Circumstances {
     int capacity = 1;
     Duration shortest_agreement = std::chrono::minutes(5);
-    /// Seconds since the beginning: its exe-units are killed.
+    /// Seconds since the beginning: its exe-units are killed; the agent ends, or is killed; another one begins.
     std::optional<double> kills_units;
+    std::optional<double> stops;
+    std::optional<double> vanishes;
+    std::optional<double> starts_again;
     /// As the recorded ones did: images cannot be had here.
     bool deploys_fail = false;
 };
@@ -90,6 +95,18 @@ Circumstances circumstances_of(const std::string& name)
     if (is_one_of({"13"}))
         circumstances.kills_units = 4.15;
     circumstances.deploys_fail = is_one_of({"12"});
+    if (is_one_of({"19"})) {
+        circumstances.stops = 2.365;
+        circumstances.starts_again = 39.9;
+    }
+    if (is_one_of({"20"}))
+        circumstances.vanishes = 1.36;
+    if (is_one_of({"23"}))
+        circumstances.stops = 1.06;
+    if (is_one_of({"27"})) {
+        circumstances.vanishes = 0.0555;
+        circumstances.starts_again = 4.2;
+    }
     return circumstances;
 }
 
@@ -134,20 +151,28 @@ public:
           transport_(http::make_in_process_transport(executor, time, face_, "http://devnet")),
           comparison_(part == ProviderPart::agent), provider_(host_, comparison_), began_(time.now()),
           door_(host_, "prov1"), port_(door_, time, [this](const auto& event) { return when_told(event); }),
-          agents_(executor)
+          agents_(executor), daemon_(executor)
     {
+        daemon_.spawn("the devnet", [this] { return host_.run(); });
         if (part == ProviderPart::recorded)
             return;
         const auto circumstances = circumstances_of(name);
         auto behaviour = shell_behaviour(time);
         if (circumstances.deploys_fail)
             behaviour.deploy_failure = first_complaint(recording.rows);
-        agent_ = std::make_unique<provider::Agent>(
-            executor, time, port_, std::make_shared<provider::ScriptedRuntimeFactory>(executor, time, behaviour),
-            recorded_provider(circumstances), Logger());
+        const auto runtimes = std::make_shared<provider::ScriptedRuntimeFactory>(executor, time, behaviour);
+        const auto options = recorded_provider(circumstances);
+        for (auto* agent : {&agent_, &successor_})
+            *agent = std::make_unique<provider::Agent>(executor, time, port_, runtimes, options, Logger());
         agents_.spawn("the agent", [this] { return agent_->run(); });
-        if (circumstances.kills_units)
-            agents_.spawn("a killer", [this, at = *circumstances.kills_units] { return kill_units(at); });
+        at(circumstances.kills_units, [this] {
+            for (const auto& activity : agent_->activities())
+                agent_->kill_unit(activity);
+        });
+        at(circumstances.stops, [this] { agent_->stop(); });
+        at(circumstances.vanishes, [this] { agent_->vanish(); });
+        at(circumstances.starts_again,
+           [this] { agents_.spawn("its successor", [this] { return successor_->run(); }); });
     }
 
     Task<> exchange(const Json& row, Replayed& replayed)
@@ -180,7 +205,11 @@ public:
     {
         if (agent_)
             agent_->stop();
+        if (successor_)
+            successor_->stop();
         co_await agents_.join();
+        daemon_.cancel();
+        co_await daemon_.join();
         co_await provider_.stop();
         transport_->close();
     }
@@ -278,11 +307,18 @@ private:
         return host_.time().now();
     }
 
-    Task<> kill_units(double at)
+    void at(const std::optional<double>& moment, std::function<void()> act)
     {
-        co_await host_.time().sleep_until(began_ + seconds(at), "the death of exe-units");
-        for (const auto& activity : agent_->activities())
-            agent_->kill_unit(activity);
+        if (!moment)
+            return;
+        const auto when = began_ + seconds(*moment);
+        agents_.spawn("an act", [this, when, act = std::move(act)] { return act_at(when, act); });
+    }
+
+    Task<> act_at(Instant when, const std::function<void()>& act)
+    {
+        co_await host_.time().sleep_until(when, "what was done to a recorded provider");
+        act();
     }
 
     // Ours may come earlier than the recorded ones, but in the same order.
@@ -353,7 +389,9 @@ private:
     std::size_t created_ = 0;
     std::vector<std::pair<std::string, Duration>> ends_;
     std::unique_ptr<provider::Agent> agent_;
+    std::unique_ptr<provider::Agent> successor_;
     TaskGroup agents_;
+    TaskGroup daemon_;
     std::vector<std::string> notes_;
     std::vector<std::string> invoices_;
 };

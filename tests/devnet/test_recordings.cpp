@@ -45,6 +45,9 @@ TEST_CASE("the devnet ends activities as the recorded daemon", "[recording]")
 TEST_CASE("the devnet pays as the recorded daemon", "[recording]")
 {
     check("daemon-04-payment-unchecked-allocations", test::ProviderPart::recorded);
+    check("payments-two-daemons-debit-note", test::ProviderPart::recorded);
+    check("payments-settle-cron-1s", test::ProviderPart::recorded);
+    check("payments-settle-now", test::ProviderPart::recorded);
 }
 
 TEST_CASE("the devnet and its agent do as the recorded daemon and the real agent", "[recording]")
@@ -75,9 +78,13 @@ TEST_CASE("the devnet's agent keeps its limits as the recorded one", "[recording
     check("provider-25-two-polls", test::ProviderPart::agent);
 }
 
-TEST_CASE("exe-units that die and images that cannot be had look as the recorded ones", "[recording]")
+TEST_CASE("agents and exe-units that die, and images that cannot be had, look as the recorded ones", "[recording]")
 {
     check("provider-13-exeunit-killed", test::ProviderPart::agent);
+    check("provider-19-agent-shutdown", test::ProviderPart::agent);
+    check("provider-20-agent-killed", test::ProviderPart::agent);
+    check("provider-23-agent-shutdown-idle-agreement", test::ProviderPart::agent);
+    check("provider-27-agent-gone-before-approval", test::ProviderPart::agent);
     for (const std::string image :
          {"0-404", "1-wrong-hash", "2-no-hash", "3-ftp", "4-garbage", "5-missing", "6-refused", "7-bad-length-hash"})
         check("provider-12-image-" + image, test::ProviderPart::agent);

@@ -145,7 +145,7 @@ def findings(apis, row):
     headers = row.get("headers", {})
     said = headers.get("content-type", row.get("type", "")).split(";")[0]
     if not contents:
-        if "body" in row:
+        if row.get("body", "") != "":
             yield line + "has a body"
         return
     if said not in contents:
