@@ -107,14 +107,15 @@ def rpc(url, method, user=None, password=None):
             return error.code, None
 
 
-def node_processes():
-    """Of every runtime of this build: {pid: directory}."""
-    found = {}
+def node_at(url):
+    """The process of the node with this URL, or None. Other tests run theirs at the same time."""
     for path in glob.glob('/proc/[0-9]*'):
         with contextlib.suppress(OSError):
             if os.readlink(path + '/exe') == os.path.realpath(RUNTIME):
-                found[int(path.rsplit('/', 1)[1])] = os.readlink(path + '/cwd')
-    return found
+                with open(path + '/cwd/status.json') as file:
+                    if json.load(file)['url'] == url:
+                        return int(path.rsplit('/', 1)[1])
+    return None
 
 
 class Erigon(unittest.TestCase):
@@ -165,9 +166,10 @@ class Erigon(unittest.TestCase):
         with rig.devnet('--runtime', 'erigon=' + RUNTIME, providers=3) as daemon:
             with serving(rig.client_environment(daemon)) as server:
                 ids = [server.create(ADA)['id'] for _ in range(2)]
-                for id in ids:
-                    server.wait_for(ADA, id, 'running')
+                urls = [server.wait_for(ADA, id, 'running')['url'] for id in ids]
+                self.assertNotIn(None, [node_at(url) for url in urls])
                 server.create(ADA)
+            self.assertEqual([node_at(url) for url in urls], [None, None])
             self.assertEqual(daemon.leftovers(), rig.NOTHING_LEFT)
 
     def test_two_users(self):
@@ -190,12 +192,9 @@ class Erigon(unittest.TestCase):
 
     def test_killed_node_shows_with_its_cause(self):
         with serving() as server:
-            before = set(node_processes())
             id = server.create(ADA)['id']
-            server.wait_for(ADA, id, 'running')
-            ours = set(node_processes()) - before
-            self.assertEqual(len(ours), 1)
-            os.kill(ours.pop(), signal.SIGKILL)
+            url = server.wait_for(ADA, id, 'running')['url']
+            os.kill(node_at(url), signal.SIGKILL)
             failed = server.wait_for(ADA, id, 'failed', limit=15)
             self.assertIn('the node is not running', failed['cause'])
             self.assertIn('stopped_at', failed)
