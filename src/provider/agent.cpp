@@ -1,6 +1,7 @@
 #include <golem/provider/agent.hpp>
 
 #include "provider/deal.hpp"
+#include "provider/failures.hpp"
 
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
@@ -19,29 +20,8 @@ constexpr auto call_limit = std::chrono::seconds(30);
 constexpr auto retry_delay = std::chrono::seconds(5);
 constexpr auto longest_retry_delay = std::chrono::minutes(5);
 constexpr auto insistence = std::chrono::hours(24);
-
-// Another call will fare no better.
-bool is_final(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const Error& error) {
-        return error.errc() == Errc::refused || error.errc() == Errc::not_found || error.errc() == Errc::invalid_input;
-    } catch (...) {
-        return false;
-    }
-}
-
-bool is_unknown_offer(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const Error& error) {
-        return error.errc() == Errc::not_found || error.errc() == Errc::refused;
-    } catch (...) {
-        return false;
-    }
-}
+// For the last words of a stop.
+constexpr auto leave_limit = std::chrono::seconds(10);
 
 void require(bool condition, const char* member, const std::string& value, const char* range)
 {
@@ -151,19 +131,17 @@ void Agent::finish(Duration limit)
 Task<> Agent::wind_up(Duration limit)
 {
     const auto until = time_.deadline(limit);
-    while (time_.now() < until && (!deals_.empty() || !offer_.empty())) {
-        for (const auto& [id, deal] : deals_) {
-            Reason reason;
-            reason.message = "Shutting down Provider";
-            reason.extra.set("golem.provider.code", "Shutdown");
+    while (time_.now() < until && (!deals_.empty() || under_way_ > 0 || !offers_ended_)) {
+        for (const auto& [id, deal] : deals_)
             if (!deal->ended && !deal->broken)
-                terminate_agreement(id, std::move(reason));
-        }
+                terminate_agreement(id, Deal::shutdown());
         auto change = deals_changed_.wait();
         co_await with_timeout(time_, until - time_.now(), std::move(change), "the ends of a provider's agreements");
     }
     if (!deals_.empty())
         log_.warning("leaves ", deals_.size(), " agreements without an invoice");
+    if (under_way_ > 0)
+        log_.warning("leaves ", under_way_, " calls of the daemon unfinished");
     leaving_.set();
 }
 
@@ -184,25 +162,37 @@ Task<> Agent::leave()
 {
     tasks_.cancel();
     co_await tasks_.join();
-    for (const auto& [id, deal] : deals_) {
-        for (const auto& activity : deal->activities) {
-            if (!activity->unit)
-                continue;
-            co_await activity->unit->stop();
-            if (vanishes_ || activity->killed.is_set())
-                continue;
-            const auto reason = "Interrupted by signal: 15: " + activity->unit->report();
-            const std::string message;
-            auto detach = port_.detach(activity->id, reason, message);
-            co_await attempt("detach an activity", std::move(detach));
-        }
-    }
+    const auto until = time_.deadline(leave_limit);
+    TaskGroup ends(executor_, [this](const std::string& name, const std::exception_ptr& failure) {
+        log_.error(name, " failed: ", golem::describe(failure));
+    });
+    for (const auto& [id, deal] : deals_)
+        for (const auto& activity : deal->activities)
+            ends.spawn("end of activity " + activity->id, [this, activity, until] { return kill(activity, until); });
+    co_await ends.join();
     deals_.clear();
     if (!vanishes_ && !offer_.empty()) {
         auto withdraw = port_.withdraw_offer(offer_);
         co_await attempt("withdraw the offer", std::move(withdraw));
         offer_.clear();
     }
+}
+
+Task<> Agent::kill(std::shared_ptr<Activity> activity, Instant until)
+{
+    if (!activity->unit)
+        co_return;
+    co_await stop_unit(activity);
+    if (vanishes_ || activity->killed.is_set())
+        co_return;
+    const auto reason = activity->interruption();
+    const std::string message;
+    auto detach = port_.detach(activity->id, reason, message);
+    auto detaching = attempt("detach an activity", std::move(detach));
+    const auto detached =
+        co_await with_timeout(time_, until - time_.now(), std::move(detaching), "the last words of a provider");
+    if (!detached)
+        log_.warning("could not tell of the end of activity ", activity->id, " in time");
 }
 
 void Agent::note_failure(std::string_view what, const std::exception_ptr& failure) const
@@ -249,22 +239,42 @@ Task<bool> Agent::insist(std::string_view what, std::function<Task<>()> make)
     co_return false;
 }
 
-Task<> Agent::offer_until_finished()
+void Agent::see_through(const std::string& name, std::function<Task<>()> make)
 {
-    auto offers = offer_loop();
-    auto finish = finishing_.wait();
-    co_await first_of(std::move(offers), std::move(finish));
-    if (!offer_.empty()) {
-        auto withdraw = port_.withdraw_offer(offer_);
-        co_await attempt("withdraw the offer", std::move(withdraw));
-        offer_.clear();
-    }
-    deals_changed_.pulse();
+    ++under_way_;
+    tasks_.spawn(name, [this, made = std::move(make)] { return count_out(made); });
 }
 
-Task<> Agent::offer_loop()
+Task<> Agent::count_out(std::function<Task<>()> make)
 {
-    for (;;) {
+    std::exception_ptr failure;
+    try {
+        auto task = make();
+        co_await std::move(task);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    --under_way_;
+    deals_changed_.pulse();
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+void Agent::owe(const std::string& what, std::function<Task<>()> make)
+{
+    see_through(what, [this, what, call = std::move(make)] { return repeat(what, call); });
+}
+
+Task<> Agent::repeat(std::string what, std::function<Task<>()> make)
+{
+    co_await time_.sleep_for(retry_delay, "another try of what failed");
+    co_await insist(what, make);
+}
+
+// Calls are never broken off: of a publication without an answer nobody would know what to withdraw.
+Task<> Agent::offer_until_finished()
+{
+    while (!finishing_.is_set()) {
         offer_content_ = detail::make_offer(options_, port_.node_id(), time_.utc());
         const auto until = time_.deadline(options_.offer_lifetime);
         auto publish = [this]() -> Task<> { offer_ = co_await port_.publish_offer(offer_content_); };
@@ -273,15 +283,23 @@ Task<> Agent::offer_loop()
         if (is_published) {
             const auto offer = offer_;
             log_.debug("published offer ", offer);
-            co_await follow_offer(offer, until);
+            if (!finishing_.is_set()) {
+                auto following = follow_offer(offer, until);
+                auto finish = finishing_.wait();
+                co_await first_of(std::move(following), std::move(finish));
+            }
             std::erase_if(waiting_, [&](const Waiting& each) { return each.offer == offer; });
-            offer_.clear();
             auto withdraw = port_.withdraw_offer(offer);
             co_await attempt("withdraw the offer", std::move(withdraw));
+            offer_.clear();
         }
-        if (!is_published || time_.now() < until)
-            co_await time_.sleep_for(retry_delay, "another offer");
+        if (!is_published || time_.now() < until) {
+            auto finish = finishing_.wait();
+            co_await with_timeout(time_, retry_delay, std::move(finish), "another offer");
+        }
     }
+    offers_ended_ = true;
+    deals_changed_.pulse();
 }
 
 // Until it expires, or the daemon does not know it any more.
@@ -298,7 +316,7 @@ Task<> Agent::follow_offer(const std::string& offer, Instant until)
         }
         if (failure) {
             note_failure("read market events", failure);
-            if (is_unknown_offer(failure))
+            if (is_any_of(failure, {Errc::not_found, Errc::refused}))
                 co_return;
             co_await time_.sleep_for(retry_delay, "another look at market events");
         }
@@ -321,7 +339,7 @@ void Agent::handle(const std::string& offer, const MarketEvent& event)
         tasks_.spawn(
             "answer a proposal", [this, offer, arrived = *proposal] { return answer_proposal(offer, arrived); });
     } else if (const auto* agreement = std::get_if<AgreementArrived>(&event)) {
-        tasks_.spawn("answer an agreement", [this, arrived = *agreement] { return answer_agreement(arrived); });
+        see_through("answer an agreement", [this, arrived = *agreement] { return answer_agreement(arrived); });
     } else {
         log_.debug("proposal ", std::get<ProposalRefused>(event).proposal, " was refused");
     }
@@ -367,6 +385,12 @@ Task<> Agent::answer_waiting()
 Task<> Agent::answer_agreement(AgreementArrived agreement)
 {
     co_await time_.sleep_for(options_.negotiation_latency, "a provider's negotiation");
+    if (finishing_.is_set()) {
+        const auto reason = Deal::shutdown();
+        auto reject = port_.reject_agreement(agreement.agreement, reason);
+        co_await attempt("reject an agreement", std::move(reject));
+        co_return;
+    }
     const auto decision = detail::negotiate(agreement.demand, agreement.offer, time_.utc(), taken_slots(), options_);
     if (const auto* refuse = std::get_if<detail::Refuse>(&decision)) {
         const auto reason = refuse->reason();
@@ -383,7 +407,7 @@ Task<> Agent::answer_agreement(AgreementArrived agreement)
     deals_[deal->id] = deal;
     auto approve = port_.approve_agreement(deal->id);
     const bool approved = co_await attempt("approve an agreement", std::move(approve));
-    if (!approved || deal->cancelled) {
+    if ((!approved && !deal->confirmed) || deal->cancelled) {
         deals_.erase(deal->id);
         deals_changed_.pulse();
         co_await answer_waiting();

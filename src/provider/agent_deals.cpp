@@ -17,30 +17,22 @@ namespace {
 constexpr std::size_t most_early_payments = 64;
 constexpr auto invoice_time = std::chrono::hours(24);
 
-Reason reason_of(std::string message, const char* code)
-{
-    Reason reason;
-    reason.message = std::move(message);
-    reason.extra.set("golem.provider.code", code);
-    return reason;
-}
-
-// How the real exe-unit reports that it was asked to go.
-std::string interruption(const ScriptUnit* unit)
-{
-    return unit ? "Interrupted by signal: 15: " + unit->report() : std::string();
-}
-
 } // namespace
 
 void Agent::handle(const AgreementEvent& event)
 {
     const auto found = deals_.find(event.agreement);
+    if (found == deals_.end() && event.kind == AgreementEvent::Kind::approved && !silent_) {
+        log_.warning("agreement ", event.agreement, " was approved after all; terminates it");
+        auto reason = Deal::reason_of("The approval came too late", "Cancelled");
+        owe("terminate " + event.agreement,
+            [this, id = event.agreement, why = std::move(reason)] { return port_.terminate_agreement(id, why); });
+    }
     if (found == deals_.end() || event.by_provider)
         return;
     auto& deal = *found->second;
     switch (event.kind) {
-    case AgreementEvent::Kind::approved: return;
+    case AgreementEvent::Kind::approved: deal.confirmed = true; return;
     case AgreementEvent::Kind::rejected:
     case AgreementEvent::Kind::cancelled: deal.cancelled = true; break;
     case AgreementEvent::Kind::terminated:
@@ -56,6 +48,12 @@ void Agent::handle(const ActivityEvent& event)
     if (silent_)
         return;
     const auto found = deals_.find(event.agreement);
+    if (event.kind == ActivityEvent::Kind::destroy && !is_ending(event.agreement, event.activity)) {
+        // The daemon believes in it still, and its requestor waits for the end.
+        log_.info("activity ", event.activity, " has ended before");
+        tasks_.spawn("end of activity " + event.activity, [this, id = event.activity] { return detach_again(id); });
+        return;
+    }
     if (found == deals_.end() || found->second->over || found->second->ended || found->second->broken) {
         log_.info("activity ", event.activity, " belongs to no agreement of ours");
         return;
@@ -79,6 +77,25 @@ void Agent::handle(const ActivityEvent& event)
     begin_end(*deal, *activity);
     tasks_.spawn(
         "end of activity " + activity->id, [this, deal, activity] { return end_activity(deal, activity, {}, {}); });
+}
+
+// Whether there is somebody who will tell of its end.
+bool Agent::is_ending(const std::string& agreement, const std::string& activity) const
+{
+    const auto found = deals_.find(agreement);
+    if (found == deals_.end())
+        return false;
+    const auto& activities = found->second->activities;
+    return std::any_of(activities.begin(), activities.end(), [&](const auto& each) {
+        return each->id == activity && !each->killed.is_set();
+    });
+}
+
+Task<> Agent::detach_again(std::string activity)
+{
+    const std::string nothing;
+    auto detach = port_.detach(activity, nothing, nothing);
+    co_await attempt("detach an activity", std::move(detach));
 }
 
 void Agent::handle(const PaymentEvent& event)
@@ -137,7 +154,13 @@ Task<> Agent::drive(std::shared_ptr<Deal> deal)
         } else if (due.is_break()) {
             deal->broken = deal->deadlines.reason(due);
         } else {
-            co_await send_note(deal, deal->running(), false);
+            // Beside this: a requestor who cannot be reached must not hold up what else happens.
+            const auto plan = deal->deadlines.take_interval_note(now);
+            const auto activity = deal->running();
+            if (activity && !std::exchange(activity->sends_note, true))
+                tasks_.spawn("debit note of activity " + activity->id, [this, deal, activity, plan] {
+                    return send_interval_note(deal, activity, plan);
+                });
         }
     }
     co_await end_deal(deal);
@@ -148,7 +171,7 @@ Task<> Agent::end_deal(std::shared_ptr<Deal> deal)
 {
     if (const auto activity = deal->running()) {
         begin_end(*deal, *activity);
-        auto reason = interruption(activity->unit.get());
+        auto reason = activity->interruption();
         co_await remove_unit(activity, std::move(reason), std::string());
     }
     for (const auto& activity : deal->activities)
@@ -159,7 +182,7 @@ Task<> Agent::end_deal(std::shared_ptr<Deal> deal)
         const bool terminated = co_await attempt("terminate an agreement", std::move(call));
         // The slot and the invoice do not wait for a requestor who cannot be reached.
         if (!terminated)
-            tasks_.spawn("terminate " + deal->id, [this, deal] { return terminate(deal->id, *deal->broken); });
+            owe("terminate " + deal->id, [this, deal] { return port_.terminate_agreement(deal->id, *deal->broken); });
     }
     deal->over = true;
     tasks_.spawn("answer those who wait", [this] { return answer_waiting(); });
@@ -168,13 +191,6 @@ Task<> Agent::end_deal(std::shared_ptr<Deal> deal)
     co_await send_invoice(deal);
     deals_.erase(deal->id);
     deals_changed_.pulse();
-}
-
-Task<> Agent::terminate(std::string agreement, Reason reason)
-{
-    const std::function<Task<>()> call = [&] { return port_.terminate_agreement(agreement, reason); };
-    co_await time_.sleep_for(std::chrono::seconds(5), "another try to terminate an agreement");
-    co_await insist("terminate an agreement", call);
 }
 
 Task<> Agent::refuse_activity(std::string activity)
@@ -217,18 +233,35 @@ Task<> Agent::end_activity(
     co_await remove_unit(activity, std::move(reason), std::move(message));
     co_await settle_activity(deal, activity);
     if (!deal->deadlines.terms().has_multi_activity && !deal->broken) {
-        deal->broken = reason_of("Finished with success.", "Success");
+        deal->broken = Deal::reason_of("Finished with success.", "Success");
         deal->changed.set();
     }
 }
 
 Task<> Agent::remove_unit(std::shared_ptr<Activity> activity, std::string reason, std::string message)
 {
-    if (activity->unit)
-        co_await activity->unit->stop();
+    co_await stop_unit(activity);
     auto detach = port_.detach(activity->id, reason, message);
-    co_await attempt("detach an activity", std::move(detach));
+    const bool detached = co_await attempt("detach an activity", std::move(detach));
+    if (!detached)
+        owe("detach " + activity->id,
+            [this, id = activity->id, reason, message] { return port_.detach(id, reason, message); });
     activity->killed.set();
+}
+
+// What goes wrong is logged: many wait for what comes after it.
+Task<> Agent::stop_unit(std::shared_ptr<Activity> activity)
+{
+    if (!activity->unit)
+        co_return;
+    std::exception_ptr failure;
+    try {
+        co_await activity->unit->stop();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure)
+        note_failure("stop an exe-unit", failure);
 }
 
 Task<> Agent::settle_activity(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity)
@@ -237,26 +270,32 @@ Task<> Agent::settle_activity(std::shared_ptr<Deal> deal, std::shared_ptr<Activi
         co_await activity->settled.wait();
         co_return;
     }
-    co_await send_note(deal, activity, true);
+    const auto plan = deal->deadlines.last_note(time_.utc());
+    co_await send_note(deal, activity, plan, true);
     activity->settled.set();
 }
 
-Task<> Agent::send_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, bool is_last)
+Task<> Agent::send_interval_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, detail::NotePlan plan)
 {
-    const auto now = time_.utc();
+    co_await send_note(deal, activity, plan, false);
+    activity->sends_note = false;
+}
+
+Task<>
+Agent::send_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, detail::NotePlan plan, bool is_last)
+{
     auto& deadlines = deal->deadlines;
     DebitNoteDraft note;
     note.activity = activity->id;
     note.usage = activity->usage(deadlines.terms().counters.size());
     note.total_due = std::max(activity->billed, detail::total_due(deadlines.terms(), note.usage));
-    if (is_last)
-        note.due = deadlines.take_last_note(now);
-    else
-        note.due = deadlines.take_interval_note(now);
     std::string id;
+    Timestamp issued{};
     const std::function<Task<>()> send = [&]() -> Task<> {
-        if (note.due)
-            note.due = time_.utc() + *deadlines.terms().payment_timeout;
+        issued = time_.utc();
+        if (plan.due)
+            plan.due = issued + *deadlines.terms().payment_timeout;
+        note.due = plan.due;
         id = co_await port_.send_debit_note(note);
     };
     bool sent = false;
@@ -266,10 +305,14 @@ Task<> Agent::send_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> ac
         auto sending = send();
         sent = co_await attempt("send a debit note", std::move(sending));
     }
+    deal->changed.set();
+    if (!sent && !is_last)
+        deadlines.note_failed(time_.utc());
     if (!sent)
         co_return;
-    activity->billed = note.total_due;
-    deadlines.note_sent(id, now, note.due);
+    // The last note may have overtaken this one.
+    activity->billed = std::max(activity->billed, note.total_due);
+    deadlines.note_sent(id, issued, plan);
     // The requestor may be quicker than the answer of our own daemon.
     const auto early = std::exchange(early_payments_, {});
     for (const auto& event : early)

@@ -15,6 +15,9 @@ namespace {
 using Wide = Amount::Units;
 __extension__ typedef unsigned __int128 Unsigned;
 
+// How long debit notes may fail to reach the requestor if no time for their acceptance was agreed.
+constexpr auto longest_silence = std::chrono::minutes(5);
+
 // A number as digits · 10^exponent, in the fewest digits that name it.
 struct Decimal {
     Wide digits = 0;
@@ -128,7 +131,7 @@ Terms read_terms(const AgreementArrived& agreement, const ProviderOptions& optio
 
 Deadlines::Deadlines(Terms terms, Timestamp now)
     : terms_(std::move(terms)), idle_since_(now),
-      payable_from_(terms_.signed_at + terms_.payment_timeout.value_or(Duration(0)))
+      payable_from_(terms_.signed_at + terms_.payment_timeout.value_or(Duration(0))), last_sent_(now)
 {
 }
 
@@ -141,6 +144,7 @@ std::int64_t Deadlines::notes_until(Timestamp now) const noexcept
 void Deadlines::activity_created(Timestamp now)
 {
     active_ = true;
+    last_sent_ = std::max(last_sent_, now);
     interval_ = std::max(interval_, notes_until(now));
 }
 
@@ -150,29 +154,45 @@ void Deadlines::activity_ended(Timestamp now)
     idle_since_ = now;
 }
 
-std::optional<Timestamp> Deadlines::take_interval_note(Timestamp now)
+NotePlan Deadlines::take_interval_note(Timestamp now)
 {
     interval_ = std::max(interval_ + 1, notes_until(now));
     const auto nominal = terms_.signed_at + interval_ * terms_.note_interval;
-    if (!terms_.payment_timeout || nominal < payable_from_)
-        return std::nullopt;
-    payable_from_ = nominal + *terms_.payment_timeout;
-    return now + *terms_.payment_timeout;
+    NotePlan plan;
+    if (terms_.payment_timeout && nominal >= payable_from_) {
+        plan.due = now + *terms_.payment_timeout;
+        plan.next_payable = nominal + *terms_.payment_timeout;
+    }
+    return plan;
 }
 
-std::optional<Timestamp> Deadlines::take_last_note(Timestamp now)
+NotePlan Deadlines::last_note(Timestamp now) const
 {
-    if (!terms_.payment_timeout)
-        return std::nullopt;
-    payable_from_ = now + *terms_.payment_timeout;
-    return payable_from_;
+    NotePlan plan;
+    if (terms_.payment_timeout) {
+        plan.due = now + *terms_.payment_timeout;
+        plan.next_payable = *plan.due;
+    }
+    return plan;
 }
 
-void Deadlines::note_sent(const std::string& note, Timestamp issued, std::optional<Timestamp> due)
+void Deadlines::note_sent(const std::string& note, Timestamp issued, const NotePlan& plan)
 {
-    if (due || terms_.accept_timeout)
-        open_.push_back(Note{note, issued, due, false});
+    last_sent_ = std::max(last_sent_, issued);
+    unreachable_.reset();
+    if (plan.due)
+        payable_from_ = std::max(payable_from_, plan.next_payable);
+    if (plan.due || terms_.accept_timeout)
+        open_.push_back(Note{note, issued, plan.due, false});
 }
+
+void Deadlines::note_failed(Timestamp now)
+{
+    if (now > last_sent_ + unreachable_limit())
+        unreachable_ = now;
+}
+
+Duration Deadlines::unreachable_limit() const noexcept { return terms_.accept_timeout.value_or(longest_silence); }
 
 bool Deadlines::note_accepted(const std::string& note)
 {
@@ -205,6 +225,8 @@ Due Deadlines::next() const
         if (note.due)
             consider(Due::Kind::not_paid, *note.due);
     }
+    if (unreachable_)
+        consider(Due::Kind::unreachable, *unreachable_);
     if (active_)
         consider(Due::Kind::note, terms_.signed_at + (interval_ + 1) * terms_.note_interval);
     return due;
@@ -232,6 +254,10 @@ Reason Deadlines::reason(const Due& due) const
         reason.message =
             "Requestor didn't pay for DebitNote in time (" + human(terms_.payment_timeout.value_or(Duration(0))) + ")";
         code = "DebitNoteNotPaid";
+        break;
+    case Due::Kind::unreachable:
+        reason.message = "Requestor is unreachable more than " + human(unreachable_limit());
+        code = "RequestorUnreachable";
         break;
     case Due::Kind::note: break;
     }

@@ -25,10 +25,15 @@ struct Agent::Activity {
         return reported ? *reported : std::vector<double>(counters, 0.0);
     }
 
+    // How the real exe-unit reports that it was asked to go.
+    std::string interruption() const { return unit ? "Interrupted by signal: 15: " + unit->report() : std::string(); }
+
     std::string id;
     std::shared_ptr<ScriptUnit> unit;
     // Of its last debit note.
     Amount billed;
+    // An interval note is under way.
+    bool sends_note = false;
     // Somebody is ending it; `killed` tells when its unit is gone.
     bool ends = false;
     Event killed;
@@ -44,6 +49,16 @@ struct Agent::Deal {
     {
     }
 
+    static Reason reason_of(std::string message, const char* code)
+    {
+        Reason reason;
+        reason.message = std::move(message);
+        reason.extra.set("golem.provider.code", code);
+        return reason;
+    }
+
+    static Reason shutdown() { return reason_of("Shutting down Provider", "Shutdown"); }
+
     std::shared_ptr<Activity> running() const
     {
         if (activities.empty() || activities.back()->ends)
@@ -55,6 +70,8 @@ struct Agent::Deal {
     detail::Deadlines deadlines;
     std::vector<std::shared_ptr<Activity>> activities;
     bool approved = false;
+    // The daemon tells of the approval.
+    bool confirmed = false;
     bool cancelled = false;
     // Ended by the requestor.
     bool ended = false;

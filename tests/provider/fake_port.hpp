@@ -39,6 +39,7 @@ public:
 
     Task<std::string> publish_offer(const Content& offer) override
     {
+        co_await hang("publish");
         fail("publish");
         published = offer;
         const auto id = "offer-" + std::to_string(++offers_);
@@ -77,6 +78,7 @@ public:
 
     Task<> approve_agreement(const std::string& id) override
     {
+        co_await hang("approve");
         write("approve " + id);
         fail("approve");
         co_return;
@@ -119,13 +121,16 @@ public:
 
     Task<> detach(const std::string& id, const std::string& reason, const std::string& message) override
     {
+        co_await hang("detach");
         write("detach " + id + ": " + reason + "/" + message);
+        fail("detach");
         units.erase(id);
         co_return;
     }
 
     Task<std::string> send_debit_note(const DebitNoteDraft& note) override
     {
+        co_await hang("note");
         fail("note");
         write("note " + note.activity + " " + note.total_due.to_string() + told(note.due));
         notes.push_back(note);
@@ -150,6 +155,9 @@ public:
     // The next `count` calls of this kind fail.
     void let_fail(const std::string& call, int count) { failures_[call] = count; }
 
+    // The next calls of this kind take so long.
+    void let_hang(const std::string& call, std::vector<Duration> delays) { delays_[call] = std::move(delays); }
+
     // What was called since the last look, each with its time in seconds.
     std::vector<std::string> take_log() { return std::exchange(log_, {}); }
 
@@ -163,6 +171,16 @@ private:
             co_await with_timeout(time_, wait, std::move(arrival), "poll of a fake port");
         }
         co_return std::exchange(feed.items, {});
+    }
+
+    Task<> hang(std::string call)
+    {
+        auto& delays = delays_[call];
+        if (delays.empty())
+            co_return;
+        const auto delay = delays.front();
+        delays.erase(delays.begin());
+        co_await time_.sleep_for(delay, "a fake port's answer");
     }
 
     void fail(const std::string& call, Errc code = Errc::daemon_failed)
@@ -197,6 +215,7 @@ private:
     std::string node_ = "0xa600";
     int offers_ = 0;
     std::map<std::string, int> failures_;
+    std::map<std::string, std::vector<Duration>> delays_;
     std::vector<std::string> log_;
 
 public:

@@ -68,7 +68,7 @@ TEST_CASE("notes come at the agreement's intervals while an activity runs")
     deadlines.activity_created(signed_at + 12s);
     CHECK(deadlines.next().kind == Due::Kind::note);
     CHECK(deadlines.next().when == signed_at + 15s);
-    CHECK(!deadlines.take_interval_note(signed_at + 15s + 3ms));
+    CHECK(!deadlines.take_interval_note(signed_at + 15s + 3ms).due);
     CHECK(deadlines.next().when == signed_at + 20s);
     // Those that were slept through are not made up for.
     deadlines.take_interval_note(signed_at + 41s);
@@ -90,18 +90,21 @@ TEST_CASE("payable notes are the first at or after each payment timeout, and the
     std::vector<int> payable;
     for (int note = 1; note <= 10; ++note) {
         const auto when = signed_at + note * 5s + 2ms;
-        const auto due = deadlines.take_interval_note(when);
-        if (due) {
+        const auto plan = deadlines.take_interval_note(when);
+        if (plan.due) {
             payable.push_back(note);
-            CHECK(*due == when + 12s);
+            CHECK(*plan.due == when + 12s);
         }
+        // One that is not sent is not paid: the next one is payable in its place.
+        if (note != 6)
+            deadlines.note_sent(std::to_string(note), when, plan);
     }
-    CHECK(payable == std::vector<int>{3, 6, 9});
-    CHECK(deadlines.take_last_note(signed_at + 51s) == signed_at + 63s);
+    CHECK(payable == std::vector<int>{3, 6, 7, 10});
+    CHECK(deadlines.last_note(signed_at + 51s).due == signed_at + 63s);
 
     Deadlines without(terms(), signed_at);
-    CHECK(!without.take_interval_note(signed_at + 500s));
-    CHECK(!without.take_last_note(signed_at + 501s));
+    CHECK(!without.take_interval_note(signed_at + 500s).due);
+    CHECK(!without.last_note(signed_at + 501s).due);
 }
 
 TEST_CASE("an agreement is broken for what is not accepted or not paid in time")
@@ -112,8 +115,8 @@ TEST_CASE("an agreement is broken for what is not accepted or not paid in time")
     chosen.note_interval = 1h;
     Deadlines deadlines(chosen, signed_at);
     deadlines.activity_created(signed_at);
-    deadlines.note_sent("a", signed_at + 5s, std::nullopt);
-    deadlines.note_sent("b", signed_at + 8s, std::nullopt);
+    deadlines.note_sent("a", signed_at + 5s, NotePlan());
+    deadlines.note_sent("b", signed_at + 8s, NotePlan());
     CHECK(deadlines.next().kind == Due::Kind::not_accepted);
     CHECK(deadlines.next().when == signed_at + 15s);
     CHECK(deadlines.reason(deadlines.next()).message == "Requestor isn't accepting DebitNotes in time (10s)");
@@ -122,7 +125,9 @@ TEST_CASE("an agreement is broken for what is not accepted or not paid in time")
     CHECK(!deadlines.note_accepted("a"));
     CHECK(deadlines.next().when == signed_at + 18s);
     CHECK(deadlines.note_accepted("b"));
-    deadlines.note_sent("c", signed_at + 15s, signed_at + 27s);
+    NotePlan payable;
+    payable.due = signed_at + 27s;
+    deadlines.note_sent("c", signed_at + 15s, payable);
     CHECK(deadlines.next().when == signed_at + 25s);
     CHECK(deadlines.note_accepted("c"));
     CHECK(deadlines.next().kind == Due::Kind::not_paid);
@@ -135,6 +140,39 @@ TEST_CASE("an agreement is broken for what is not accepted or not paid in time")
     CHECK(deadlines.next().when == signed_at + 30min);
     CHECK(deadlines.reason(deadlines.next()).message == "Agreement expired @ 2026-11-24 07:29:27.600 UTC");
     CHECK(deadlines.reason(deadlines.next()).extra.get_string("golem.provider.code") == "Expired");
+}
+
+TEST_CASE("an agreement is broken when no note reaches the requestor for the time it has to accept one")
+{
+    auto chosen = terms();
+    chosen.accept_timeout = 10s;
+    Deadlines deadlines(chosen, signed_at);
+    deadlines.activity_created(signed_at + 1s);
+    deadlines.take_interval_note(signed_at + 5s);
+    deadlines.note_failed(signed_at + 5s);
+    deadlines.take_interval_note(signed_at + 10s);
+    deadlines.note_sent("n", signed_at + 10s, NotePlan());
+    deadlines.note_accepted("n");
+    for (const auto when : {15s, 20s}) {
+        deadlines.take_interval_note(signed_at + when);
+        deadlines.note_failed(signed_at + when);
+        CHECK(deadlines.next().kind == Due::Kind::note);
+    }
+    deadlines.take_interval_note(signed_at + 25s);
+    deadlines.note_failed(signed_at + 25s);
+    CHECK(deadlines.next().kind == Due::Kind::unreachable);
+    CHECK(deadlines.next().when == signed_at + 25s);
+    CHECK(deadlines.reason(deadlines.next()).message == "Requestor is unreachable more than 10s");
+    CHECK(deadlines.reason(deadlines.next()).extra.get_string("golem.provider.code") == "RequestorUnreachable");
+
+    Deadlines without(terms(), signed_at);
+    without.activity_created(signed_at);
+    without.note_failed(signed_at + 300s);
+    CHECK(without.next().kind == Due::Kind::note);
+    without.note_failed(signed_at + 301s);
+    CHECK(without.next().kind == Due::Kind::note); // due before it
+    without.take_interval_note(signed_at + 301s);
+    CHECK(without.next().kind == Due::Kind::unreachable);
 }
 
 TEST_CASE("a break comes before a note of the same time")

@@ -5,6 +5,7 @@
 #include <golem/core/task.hpp>
 #include <golem/core/task_group.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/provider/detail/billing.hpp>
 #include <golem/provider/detail/negotiation.hpp>
 #include <golem/provider/options.hpp>
 #include <golem/provider/port.hpp>
@@ -80,7 +81,6 @@ private:
 
     // The feeds.
     Task<> offer_until_finished();
-    Task<> offer_loop();
     Task<> follow_offer(const std::string& offer, Instant until);
     template <typename Item>
     Task<> follow(std::string_view what, Task<std::vector<Item>> (Port::*read)(Duration));
@@ -106,11 +106,22 @@ private:
         std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, std::string reason, std::string message);
     Task<> remove_unit(std::shared_ptr<Activity> activity, std::string reason, std::string message);
     Task<> settle_activity(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity);
-    Task<> send_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, bool is_last);
+    Task<> stop_unit(std::shared_ptr<Activity> activity);
+    bool is_ending(const std::string& agreement, const std::string& activity) const;
+    Task<> detach_again(std::string activity);
+    Task<> send_interval_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, detail::NotePlan plan);
+    Task<>
+    send_note(std::shared_ptr<Deal> deal, std::shared_ptr<Activity> activity, detail::NotePlan plan, bool is_last);
     Task<> send_invoice(std::shared_ptr<Deal> deal);
-    Task<> terminate(std::string agreement, Reason reason);
     Task<> wind_up(Duration limit);
     Task<> leave();
+    Task<> kill(std::shared_ptr<Activity> activity, Instant until);
+    // Spawns what finish() waits for.
+    void see_through(const std::string& name, std::function<Task<>()> make);
+    Task<> count_out(std::function<Task<>()> make);
+    // Insists on a call that failed, beside all else.
+    void owe(const std::string& what, std::function<Task<>()> make);
+    Task<> repeat(std::string what, std::function<Task<>()> make);
 
     // refused: trying again is in vain.
     enum class Outcome { done, failed, refused, unknown };
@@ -137,7 +148,9 @@ private:
     std::vector<PaymentEvent> early_payments_;
     bool silent_ = false;
     bool vanishes_ = false;
-    // Pulsed when an agreement is signed or done with.
+    int under_way_ = 0;
+    bool offers_ended_ = false;
+    // Pulsed when an agreement is signed or done with, and when what finish() waits for is done.
     Event deals_changed_;
     Event finishing_;
     Event leaving_;

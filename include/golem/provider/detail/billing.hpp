@@ -39,12 +39,20 @@ Amount total_due(const Terms& terms, const std::vector<double>& usage);
 
 /// What happens next to an agreement, and when.
 struct Due {
-    enum class Kind { expiration, no_activity, not_accepted, not_paid, note };
+    enum class Kind { expiration, no_activity, not_accepted, not_paid, unreachable, note };
 
     Kind kind = Kind::note;
     Timestamp when{};
 
     bool is_break() const noexcept { return kind != Kind::note; }
+};
+
+/// A debit note that is about to be sent.
+struct NotePlan {
+    /// When it has to be paid, if it is a payable one.
+    std::optional<Timestamp> due;
+    /// From when on the next one is payable, once this one is sent.
+    Timestamp next_payable{};
 };
 
 /// Watches one agreement's deadlines.
@@ -58,13 +66,15 @@ public:
     void activity_created(Timestamp now);
     void activity_ended(Timestamp now);
 
-    /// When the interval note of `now` would have to be paid, if it is a payable one: the first at or after each
-    /// payment timeout. Call it once for each.
-    std::optional<Timestamp> take_interval_note(Timestamp now);
+    /// The interval note of `now`, payable if it is the first at or after each payment timeout. Call it once for each.
+    NotePlan take_interval_note(Timestamp now);
     /// The last note of an activity is always payable, if payments were agreed.
-    std::optional<Timestamp> take_last_note(Timestamp now);
+    NotePlan last_note(Timestamp now) const;
 
-    void note_sent(const std::string& note, Timestamp issued, std::optional<Timestamp> due);
+    void note_sent(const std::string& note, Timestamp issued, const NotePlan& plan);
+    /// An interval note did not reach the requestor. The agreement is to be broken at once if none did for the accept
+    /// timeout (or five minutes) of this activity.
+    void note_failed(Timestamp now);
     /// False if the note is not one of this agreement's open ones.
     bool note_accepted(const std::string& note);
     bool note_settled(const std::string& note);
@@ -83,11 +93,15 @@ private:
         bool accepted = false;
     };
 
+    Duration unreachable_limit() const noexcept;
     std::int64_t notes_until(Timestamp now) const noexcept;
 
     Terms terms_;
     Timestamp idle_since_;
     Timestamp payable_from_{};
+    /// Of a note, or the beginning of the activity.
+    Timestamp last_sent_;
+    std::optional<Timestamp> unreachable_;
     bool active_ = false;
     /// The last interval that is behind us.
     std::int64_t interval_ = 0;
