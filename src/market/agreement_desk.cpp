@@ -29,6 +29,15 @@ RetryPolicy ending_policy()
     return policy;
 }
 
+// For what goes on in the background.
+RetryPolicy take_over_policy()
+{
+    RetryPolicy policy;
+    policy.initial_delay = std::chrono::seconds(2);
+    policy.max_delay = std::chrono::seconds(60);
+    return policy;
+}
+
 bool is_not_found(const std::exception_ptr& failure)
 {
     try {
@@ -324,6 +333,47 @@ Task<> AgreementDesk::terminate(const yagna::Agreement& agreement)
             co_return;
         }
         co_await time_.sleep_for(pause.next(), "before terminating an agreement again");
+    }
+}
+
+void AgreementDesk::take_over(
+    const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem)
+{
+    const auto id = agreement.id;
+    unowned_[id] = "agreement " + id + " with " + agreement.provider + " may still be open: " + problem;
+    if (closing_.is_set())
+        return; // Its owner has tried until now.
+    auto kept = std::make_shared<const yagna::Reason>(reason);
+    tasks_.spawn("end an agreement that its owner could not end", [this, id, kept] { return end(id, kept); });
+}
+
+// The daemon, or its way to the provider, may be away for hours; meanwhile the provider may be working, and charging.
+Task<> AgreementDesk::end(yagna::AgreementId agreement, std::shared_ptr<const yagna::Reason> reason)
+{
+    Backoff pause(take_over_policy(), Random(random_.next()));
+    for (;;) {
+        auto again = time_.sleep_for(pause.next(), "before ending an agreement again");
+        auto closing = closing_.wait();
+        co_await first_of(std::move(again), std::move(closing));
+        const bool is_last = closing_.is_set();
+        std::exception_ptr failure;
+        std::optional<yagna::EndOutcome> outcome;
+        try {
+            auto attempt = client_.market().terminate(agreement, *reason, ending_attempt);
+            outcome = co_await with_timeout(time_, ending_attempt, std::move(attempt), "ending an agreement");
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (failure && is_cancelled(failure))
+            std::rethrow_exception(failure);
+        const bool is_over = outcome && *outcome != yagna::EndOutcome::wrong_state;
+        if (is_over || (failure && is_not_found(failure))) {
+            log_.info("agreement ", agreement, " has ended at last");
+            unowned_.erase(agreement);
+            co_return;
+        }
+        if (is_last)
+            co_return;
     }
 }
 

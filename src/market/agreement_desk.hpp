@@ -65,7 +65,9 @@ public:
     void handed_over(const yagna::AgreementId& agreement) { unowned_.erase(agreement); }
     /// Ends an approved agreement that nobody needs.
     Task<> terminate(const yagna::Agreement& agreement);
-    /// Tries once more to cancel what could not be cancelled; those attempts are tasks of the group.
+    /// Goes on ending an agreement whose owner could not, until it has ended; listed until then.
+    void take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem);
+    /// Tries once more to end what could not be ended; those attempts are tasks of the group.
     void close() { closing_.set(); }
 
     /// Agreements that may be in force without an owner, one line each.
@@ -82,6 +84,7 @@ private:
     Task<> await_decision(SigningCase& signing);
     Task<bool> conclude(const std::shared_ptr<SigningCase>& signing);
     Task<> watch(std::shared_ptr<SigningCase> signing);
+    Task<> end(yagna::AgreementId agreement, std::shared_ptr<const yagna::Reason> reason);
     Task<Cancelled> cancel(const yagna::AgreementId& agreement, std::string_view why);
     Task<std::optional<yagna::AgreementState>> read_state(const yagna::AgreementId& agreement);
     Backoff backoff();

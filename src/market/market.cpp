@@ -109,6 +109,11 @@ public:
         co_return *waiter.agreement;
     }
 
+    void take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem)
+    {
+        desk_.take_over(agreement, reason, problem);
+    }
+
     void agreement_ended(const yagna::AgreementId& agreement)
     {
         const auto found = running_.find(agreement);
@@ -266,6 +271,11 @@ Market::~Market() = default;
 Task<yagna::Agreement> Market::hire(const Order& order, Progress progress)
 {
     return implementation_->hire(order, std::move(progress));
+}
+
+void Market::take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem)
+{
+    implementation_->take_over(agreement, reason, problem);
 }
 
 void Market::agreement_ended(const yagna::AgreementId& agreement) { implementation_->agreement_ended(agreement); }

@@ -375,6 +375,7 @@ Task<> Worker::create_activity(unsigned long number)
         if (const auto worker = self.lock())
             worker->tell(LifeEvent(EventKind::activity_lost, error.what()));
     };
+    hooks.receive = [record = record_] { return ServiceRecord::receive(record); };
     work_ = std::make_shared<WorkContext>(
         engine_->client(), engine_->time(), *agreement_, *activity_, options_.start_args, engine_->options().work,
         std::move(hooks));
@@ -491,16 +492,22 @@ Task<> Worker::end_agreement()
     if (agreement_settled_)
         co_return;
     const auto ended = co_await has_ended();
-    if (ended)
-        agreement_settled_ = true;
-    else
-        may_be_open(problem);
+    const bool is_told = std::exchange(agreement_settled_, true);
+    if (ended || is_told)
+        co_return;
+    log_.warning("agreement ", agreement_->id, " could not be ended yet: ", problem);
+    engine_->market().take_over(*agreement_, farewell(), problem);
+}
+
+yagna::Reason Worker::farewell() const
+{
+    const auto words = life_.farewell();
+    return yagna::Reason(words.message, "golem.requestor.code", words.code);
 }
 
 Task<> Worker::terminate(Duration limit, std::optional<yagna::EndOutcome>& outcome)
 {
-    const auto farewell = life_.farewell();
-    const yagna::Reason reason(farewell.message, "golem.requestor.code", farewell.code);
+    const auto reason = farewell();
     const auto result = co_await engine_->client().market().terminate(agreement_->id, reason, limit);
     outcome = result;
 }

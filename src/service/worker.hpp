@@ -80,6 +80,7 @@ private:
     void agreement_event(const yagna::AgreementEvent& event);
     Task<> destroy_activity();
     Task<> end_agreement();
+    yagna::Reason farewell() const;
     Task<> terminate(Duration limit, std::optional<yagna::EndOutcome>& outcome);
     Task<> wait_for_reason();
     Task<> ask_for_state(std::optional<yagna::AgreementState>& state);

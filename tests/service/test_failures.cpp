@@ -392,6 +392,36 @@ TEST_CASE("a daemon that hangs when an agreement is ended holds nobody up")
         true);
 }
 
+TEST_CASE("an agreement that cannot be ended at first is ended later")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        // What a daemon says whose way to the provider is interrupted; the client tries three times itself.
+        scene.devnet.faults().add(
+            http::Method::post, "/market-api/v1/agreements/*/terminate",
+            devnet::Fault::answer(500, R"({"message":"Protocol error while terminating: unreachable"})"), 9);
+        service->stop();
+        co_await service->wait_for(S::stopped);
+        CHECK(scene.agent().agreements().size() == 1);
+        co_await scene.time.sleep_for(2min, "somebody goes on");
+        CHECK(scene.agent().agreements().empty());
+        co_await scene.close();
+        CHECK(scene.leftovers.empty());
+    });
+}
+
+TEST_CASE("closing tries once more to end an agreement")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = co_await running<Idle>(scene);
+        scene.devnet.faults().add(
+            http::Method::post, "/market-api/v1/agreements/*/terminate",
+            devnet::Fault::answer(500, R"({"message":"Protocol error while terminating: unreachable"})"), 3);
+        co_await scene.close();
+        CHECK(scene.leftovers.empty());
+    });
+}
+
 TEST_CASE("an activity that is not destroyed in time ends with its agreement")
 {
     play([](Scene& scene) -> Task<> {

@@ -133,6 +133,10 @@ public:
     /// was negotiated: its offer_id, requestor and signatures are left empty.
     Task<yagna::Agreement> hire(const Order& order, Progress progress);
 
+    /// Goes on ending an agreement made here that its owner tried to end in vain: every minute or so until it has
+    /// ended, and once more at close(), which lists what is still open with `problem`.
+    void take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem);
+
     /// Tells that an agreement made here has ended: the provider will offer itself again on its demand.
     void agreement_ended(const yagna::AgreementId& agreement);
 
