@@ -4,9 +4,17 @@
 
 #include "service/worker.hpp"
 
+#include <boost/asio/this_coro.hpp>
+
 #include <utility>
 
 namespace golem::detail {
+
+namespace {
+
+constexpr std::size_t most_messages = 1024;
+
+} // namespace
 
 ServiceRecord::ServiceRecord(std::string id, std::shared_ptr<Door> door, Timestamp now)
     : id_(std::move(id)), door_(std::move(door))
@@ -44,6 +52,64 @@ void ServiceRecord::ask_to_stop(const std::shared_ptr<ServiceRecord>& self)
         if (const auto worker = self->worker())
             worker->tell(LifeEvent(EventKind::stop_asked));
     });
+}
+
+void ServiceRecord::send(const std::shared_ptr<ServiceRecord>& self, std::string message)
+{
+    {
+        const std::scoped_lock lock(mutex_);
+        // What can no longer run has ended, or is about to.
+        if (!can_still_reach(report_.status, ServiceStatus::running))
+            throw Error(
+                Errc::closed, "send a message to service " + id_,
+                "the service is " + std::string(to_string(report_.status)));
+        if (messages_.size() >= most_messages) {
+            Error full(
+                Errc::refused, "send a message to service " + id_,
+                std::to_string(most_messages) + " messages wait for it already: is it receiving any?");
+            full.set_transient(true);
+            throw full;
+        }
+        messages_.push_back(std::move(message));
+    }
+    const bool posted = door_->post([self] {
+        if (self->reader_)
+            self->reader_->set();
+    });
+    if (!posted)
+        throw Error(Errc::closed, "send a message to service " + id_, "its manager has gone");
+}
+
+Task<std::string> ServiceRecord::receive(std::shared_ptr<ServiceRecord> self)
+{
+    const auto executor = co_await boost::asio::this_coro::executor;
+    if (self->reader_)
+        throw Error(Errc::invalid_input, "receive a message", "somebody waits for one already");
+    Event arrived(executor);
+    struct Reader {
+        ServiceRecord& record;
+        ~Reader() { record.reader_ = nullptr; }
+    };
+    const Reader reader{*self};
+    self->reader_ = &arrived;
+    for (;;) {
+        auto message = self->take_message();
+        if (message)
+            co_return std::move(*message);
+        arrived.reset();
+        co_await arrived.wait();
+    }
+}
+
+std::optional<std::string> ServiceRecord::take_message()
+{
+    const std::scoped_lock lock(mutex_);
+    std::optional<std::string> message;
+    if (!messages_.empty()) {
+        message = std::move(messages_.front());
+        messages_.pop_front();
+    }
+    return message;
 }
 
 ServiceRecord::Reach ServiceRecord::reach(ServiceStatus status) const

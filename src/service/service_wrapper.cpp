@@ -40,6 +40,8 @@ bool ServiceWrapper::stopped() const { return record_->stop_was_asked(); }
 
 void ServiceWrapper::stop() { record_->ask_to_stop(record_); }
 
+void ServiceWrapper::send(std::string message) { record_->send(record_, std::move(message)); }
+
 Task<> ServiceWrapper::wait_for(ServiceStatus status) { return detail::ServiceRecord::wait_for(record_, status); }
 
 void ServiceWrapper::on_status_changed(const StatusReport&, const StatusReport&) noexcept {}

@@ -208,6 +208,13 @@ void WorkContext::tell_lost(const std::exception_ptr& failure) const
     }
 }
 
+Task<std::string> WorkContext::receive()
+{
+    if (!hooks_.receive)
+        throw Error(Errc::invalid_input, "receive a message", "nobody can send messages to this work context");
+    return hooks_.receive();
+}
+
 Task<> WorkContext::sleep(Duration duration) { return time_.sleep_for(duration, "a service's sleep"); }
 
 } // namespace golem

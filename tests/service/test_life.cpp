@@ -1,6 +1,8 @@
 // Services on the devnet, in virtual time: how they begin, and how they end as asked.
 #include "scene.hpp"
 
+#include <thread>
+
 using namespace golem;
 using namespace golem::test;
 using S = ServiceStatus;
@@ -53,6 +55,21 @@ public:
 private:
     int times_;
     std::string greeting_;
+};
+
+// Takes messages, each with a command.
+class Listener : public Idle {
+public:
+    Task<> run(WorkContext& work) override
+    {
+        for (;;) {
+            auto message = co_await work.receive();
+            co_await work.run("/bin/echo", message);
+            heard.push_back(std::move(message));
+        }
+    }
+
+    std::vector<std::string> heard;
 };
 
 } // namespace
@@ -275,5 +292,41 @@ TEST_CASE("close can be repeated, and nothing begins after it")
         const auto bills = manager.bills();
         REQUIRE(bills.size() == 1);
         CHECK(bills[0].invoice_accepted);
+    });
+}
+
+TEST_CASE("messages reach a service in their order, also those that were sent before it ran")
+{
+    play([](Scene& scene) -> Task<> {
+        const auto code_of = [](ServiceWrapper& wrapper) {
+            try {
+                wrapper.send("x");
+            } catch (const Error& error) {
+                return error.errc();
+            }
+            return Errc::internal;
+        };
+        auto service = scene.manager().create_service<Listener>();
+        service->send("one");
+        service->send("two");
+        co_await service->wait_for(S::running);
+        const auto object = service->service<Listener>();
+        co_await scene.manager().sleep(1s);
+        CHECK(object->heard == std::vector<std::string>{"one", "two"});
+        std::thread other([&] { service->send("three"); });
+        other.join();
+        co_await scene.manager().sleep(1s);
+        CHECK(object->heard.size() == 3);
+        // A service that does not listen.
+        auto deaf = scene.manager().create_service<Idle>();
+        for (int i = 0; i < 1024; ++i)
+            deaf->send("x");
+        CHECK(code_of(*deaf) == Errc::refused);
+        deaf->stop();
+        service->stop();
+        co_await service->wait_for(S::stopped);
+        CHECK(code_of(*service) == Errc::closed);
+        co_await scene.close();
+        CHECK(code_of(*service) == Errc::closed);
     });
 }

@@ -55,6 +55,11 @@ public:
     /// cleaned up. Idempotent.
     void stop();
 
+    /// Sends a message to the service, which takes it by WorkContext::receive(). It waits there while the service is
+    /// not running yet, and for its next attempt if one fails. At most 1024 messages wait: then Error refused, which is
+    /// transient. Error closed once the service has ended or its manager has gone.
+    void send(std::string message);
+
     /// Completes when the status was ever reached, at once if it was before. Throws ServiceError if it no longer can
     /// be. Cancellation: terminal. Use it on the manager's executor, or through golem::wait.
     Task<> wait_for(ServiceStatus status);

@@ -56,6 +56,8 @@ struct WorkHooks {
     std::function<void()> on_alive;
     /// When an exchange showed that the activity is gone, before the error reaches the service (which may ignore it).
     std::function<void(const Error&)> on_lost;
+    /// Where messages of the program come from.
+    std::function<Task<std::string>()> receive;
 };
 
 /// What a service may do on its machine. One executor; valid while the service's coroutines run.
@@ -112,6 +114,11 @@ public:
     /// What that costs at the agreed prices, the start price included: the sum that the next debit note is measured by.
     /// Error protocol if the agreement's prices are not understood.
     Task<Amount> cost();
+
+    /// The next message that the program sent by ServiceWrapper::send(), in the order sent; waits for it as long as it
+    /// takes. Messages wait for the service: those sent before it ran, too. One call at a time. Cancellation
+    /// (terminal) loses none. Error invalid_input if the context's owner has none.
+    Task<std::string> receive();
 
     /// Sleeps on the manager's clock.
     Task<> sleep(Duration duration);
