@@ -266,6 +266,9 @@ class Erigon(unittest.TestCase):
             page.wait_for('at("instances").innerText.includes("not hers")')
             self.assertNotIn('second', page.run('at("instances").innerText'))
             self.assertEqual(page.errors, [])
+            page.run('attempt(() => ask("POST", "/stopInstance/0123"))')
+            page.run('refresh()')
+            self.assertIn("no instance '0123'", page.run('at("problem").innerText'))
 
     def test_bad_runtime_option(self):
         for option, words in (('erigon', 'NAME=PROGRAM'), ('erigon=/no/such/program', 'executed')):
