@@ -8,6 +8,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 
 BIN = os.environ['GOLEM_TEST_BIN']           # where the built programs are
@@ -76,6 +77,15 @@ class Daemon:
         request = urllib.request.Request(self.url + path, headers={'Authorization': 'Bearer ' + self.key})
         with urllib.request.urlopen(request, timeout=30) as reply:
             return json.load(reply)
+
+    def has_demand(self, limit=PATIENCE):
+        """Waits until a program looks for providers."""
+        end = time.monotonic() + limit
+        while not self.get('/market-api/v1/demands'):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
 
     def leftovers(self):
         """What is still open, by kind; empty lists everywhere in a clean world."""

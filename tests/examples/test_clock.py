@@ -42,7 +42,9 @@ class Clock(unittest.TestCase):
     def test_interrupt_while_waiting(self):
         with rig.devnet() as daemon:
             env = rig.client_environment(daemon)
-            result = rig.run_and_interrupt([rig.CLOCK, '--subnet', 'nobody-is-here'], env, lambda line: 'daemon' in line)
+            # What tells of the daemon comes before anybody listens to signals.
+            result = rig.run_and_interrupt(
+                [rig.CLOCK, '--subnet', 'nobody-is-here'], env, lambda line: 'daemon' in line and daemon.has_demand())
             self.assertEqual(result.code, 130, result)
             self.assert_clean(daemon)
 
