@@ -13,6 +13,7 @@
 
 #include <bit>
 #include <cstring>
+#include <vector>
 
 namespace golem::bus {
 
@@ -254,6 +255,16 @@ private:
 
 // ---- writing
 
+template <typename Number>
+void put_numbers(flexbuffers::Builder& builder, const std::string& bytes)
+{
+    std::vector<Number> numbers;
+    numbers.reserve(bytes.size());
+    for (const char byte : bytes)
+        numbers.push_back(static_cast<unsigned char>(byte));
+    builder.Vector(numbers);
+}
+
 void put(flexbuffers::Builder& builder, const Value& value)
 {
     struct Visitor {
@@ -266,6 +277,17 @@ void put(flexbuffers::Builder& builder, const Value& value)
         void operator()(double number) const { builder.Double(number); }
         void operator()(const std::string& text) const { builder.String(text); }
         void operator()(const Value::Blob& blob) const { builder.Blob(blob.bytes.data(), blob.bytes.size()); }
+        void operator()(const Value::ByteList& list) const
+        {
+            // The number of elements is written in the width of one, so that it has to fit.
+            const auto count = list.bytes.size();
+            if (count <= 0xff)
+                put_numbers<std::uint8_t>(builder, list.bytes);
+            else if (count <= 0xffff)
+                put_numbers<std::uint16_t>(builder, list.bytes);
+            else
+                put_numbers<std::uint32_t>(builder, list.bytes);
+        }
         void operator()(const Value::List& list) const
         {
             const auto start = builder.StartVector();

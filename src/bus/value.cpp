@@ -23,13 +23,15 @@ Json json_of(const Value& value)
         Json operator()(std::uint64_t number) const { return number; }
         Json operator()(double number) const { return number; }
         Json operator()(const std::string& text) const { return text; }
-        Json operator()(const Value::Blob& blob) const
+        static Json numbers_of(const std::string& bytes)
         {
             auto numbers = Json::array();
-            for (const char byte : blob.bytes)
+            for (const char byte : bytes)
                 numbers.push_back(static_cast<unsigned char>(byte));
             return numbers;
         }
+        Json operator()(const Value::Blob& blob) const { return numbers_of(blob.bytes); }
+        Json operator()(const Value::ByteList& list) const { return numbers_of(list.bytes); }
         Json operator()(const Value::List& list) const
         {
             auto items = Json::array();
@@ -107,6 +109,8 @@ std::optional<std::string> Value::bytes() const
 {
     if (const auto* blob = std::get_if<Blob>(&data_))
         return blob->bytes;
+    if (const auto* numbers = std::get_if<ByteList>(&data_))
+        return numbers->bytes;
     const auto* items = list();
     if (!items)
         return std::nullopt;
@@ -132,6 +136,10 @@ const Value* Value::find(std::string_view key) const noexcept
 
 bool operator==(const Value& left, const Value& right)
 {
+    const bool lists = (left.list() && std::holds_alternative<Value::ByteList>(right.data_)) ||
+                       (right.list() && std::holds_alternative<Value::ByteList>(left.data_));
+    if (lists)
+        return left.bytes() == right.bytes();
     if (left.data_.index() != right.data_.index()) {
         const auto number = left.integer();
         return number && number == right.integer();

@@ -155,13 +155,13 @@ Page<Item> read_page(std::string_view json, const Reader& reader)
     const auto parsed = parse(json);
     Page<Item> page;
     for (const auto& event : list(parsed)) {
-        // Out here: what is not understood must not come again and again.
-        if (event.is_object()) {
-            const auto when = try_parse_timestamp(event.value("eventDate", std::string()));
-            if (when && (!page.newest || *page.newest < *when))
-                page.newest = when;
-        }
         try {
+            // First: what is not understood must not come again and again.
+            if (event.is_object()) {
+                const auto when = try_parse_timestamp(event.value("eventDate", std::string()));
+                if (when && (!page.newest || *page.newest < *when))
+                    page.newest = when;
+            }
             page.events.push_back(reader(event));
         } catch (const Json::exception&) {
             ++page.left_out;

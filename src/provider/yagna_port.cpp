@@ -1,5 +1,7 @@
 #include <golem/provider/yagna_port.hpp>
 
+#include "provider/failures.hpp"
+#include "provider/yagna_calls.hpp"
 #include "provider/yagna_codec.hpp"
 #include "provider/yagna_units.hpp"
 
@@ -10,7 +12,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <utility>
 
 namespace golem::provider {
@@ -21,25 +22,11 @@ using http::Method;
 using http::Request;
 using http::Response;
 
-constexpr auto call_limit = std::chrono::seconds(6);
-// Calls that pass a message on to the requestor's node.
-constexpr auto peer_timeout = std::chrono::seconds(6);
-constexpr auto peer_limit = std::chrono::seconds(8);
-// What an answer to a long poll may take beyond its wait.
-constexpr auto poll_margin = std::chrono::seconds(10);
 constexpr auto repeat_delay = std::chrono::seconds(1);
 constexpr auto longest_name = std::size_t(60);
 
 constexpr auto market = "/market-api/v1/";
 constexpr auto activity_api = "/activity-api/v1/";
-constexpr auto payment = "/payment-api/v1/";
-
-std::string seconds_text(Duration duration)
-{
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3f", std::max(0.0, std::chrono::duration<double>(duration).count()));
-    return text;
-}
 
 std::string brief(const std::string& id) { return id.substr(0, longest_name); }
 
@@ -140,9 +127,7 @@ YagnaPort::YagnaPort(
         Request request(Method::post, "/_gsb/local/activity/SetActivityUsage");
         request.set_body(detail::write_usage(activity, usage, time_.utc())).set_limit(std::chrono::seconds(3));
         const std::string operation = "report usage";
-        const auto response = co_await exchange(operation, request);
-        if (!response.is_success())
-            throw error_of(operation, response);
+        co_await succeed(operation, request);
     };
     units_ = std::make_unique<Units>(executor, time, options_, random, log_, tell, report);
 }
@@ -211,14 +196,26 @@ void YagnaPort::note_left_out(const char* what, std::size_t count) const
 
 Task<> YagnaPort::open()
 {
+    const auto until = time_.deadline(options_.first_contact);
     const std::string operation = "ask the daemon who we are";
-    Request request(Method::get, "/me");
-    request.set_limit(options_.first_contact);
-    const auto response = co_await exchange(operation, request);
-    if (!response.is_success())
-        throw error_of(operation, response);
-    node_id_ = detail::read_identity(response.body());
-    co_await units_->open();
+    for (bool answered = false; !answered;) {
+        Request request(Method::get, "/me");
+        request.set_limit(std::max<Duration>(until - time_.now(), std::chrono::milliseconds(100)));
+        std::exception_ptr failure;
+        try {
+            const auto response = co_await succeed(operation, request);
+            node_id_ = detail::read_identity(response.body());
+            answered = true;
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure)
+            continue;
+        if (!is_outage(failure) || time_.now() + repeat_delay > until)
+            std::rethrow_exception(failure);
+        co_await time_.sleep_for(repeat_delay, "a daemon that is not there yet");
+    }
+    co_await units_->open(until);
 }
 
 Task<> YagnaPort::close() { co_await units_->close(); }
@@ -359,7 +356,7 @@ Task<std::vector<AgreementEvent>> YagnaPort::agreement_events(Duration wait)
         co_return events;
     auto page = detail::read_agreement_events(text);
     note_left_out("agreement events", page.left_out);
-    agreements_read_ = page.newest.value_or(agreements_read_);
+    go_on(agreements_read_, page, operation);
     co_return std::move(page.events);
 }
 
@@ -374,7 +371,7 @@ Task<std::vector<ActivityEvent>> YagnaPort::activity_events(Duration wait)
         co_return events;
     auto page = detail::read_activity_events(text);
     note_left_out("activity events", page.left_out);
-    activities_read_ = page.newest.value_or(activities_read_);
+    go_on(activities_read_, page, operation);
     co_return std::move(page.events);
 }
 
@@ -397,103 +394,6 @@ Task<> YagnaPort::detach(const std::string& activity, const std::string& reason,
     co_await units_->remove(activity);
     const UnitStatePair terminated{UnitState::terminated, std::nullopt};
     co_await set_state(activity, terminated, reason, message);
-}
-
-Task<> YagnaPort::send_document(const std::string& kind, const std::string& id)
-{
-    Request request(
-        Method::post, payment + kind + "/" + http::percent_encode(id) + "/send?timeout=" + seconds_text(peer_timeout));
-    request.set_limit(peer_limit);
-    const std::string operation = "send " + kind + " " + id;
-    co_await succeed(operation, request);
-}
-
-// Totals are running ones, so that a note too many does no harm; still what was issued is sent rather than another.
-Task<std::string> YagnaPort::send_debit_note(const DebitNoteDraft& note)
-{
-    const auto unsent = unsent_notes_.find(note.activity);
-    const bool issued = unsent != unsent_notes_.end() && unsent->second.total_due == note.total_due &&
-                        unsent->second.usage == note.usage;
-    std::string id;
-    if (issued) {
-        id = unsent->second.id;
-    } else {
-        Request request(Method::post, std::string(payment) + "debitNotes");
-        request.set_body(detail::write_debit_note(note)).set_limit(call_limit);
-        const std::string operation = "issue a debit note over " + note.total_due.to_string();
-        const auto response = co_await insist(operation, request);
-        id = detail::read_member(response.body(), "debitNoteId");
-        UnsentNote kept;
-        kept.id = id;
-        kept.total_due = note.total_due;
-        kept.usage = note.usage;
-        unsent_notes_[note.activity] = std::move(kept);
-    }
-    const std::string kind = "debitNotes";
-    co_await send_document(kind, id);
-    unsent_notes_.erase(note.activity);
-    co_return id;
-}
-
-// The daemon issues a second invoice for an agreement without complaint: there must be only one, whatever got no
-// answer.
-Task<std::string> YagnaPort::send_invoice(const InvoiceDraft& invoice)
-{
-    auto& unsent = unsent_invoices_[invoice.agreement];
-    const bool is_repeated = unsent.since != Timestamp();
-    if (!is_repeated)
-        unsent.since = time_.utc();
-    if (unsent.id.empty() && is_repeated) {
-        const auto since = unsent.since - std::chrono::minutes(10);
-        Request request(
-            Method::get, std::string(payment) +
-                             "invoices?maxItems=1000&afterTimestamp=" + http::percent_encode(format_timestamp(since)));
-        request.set_limit(call_limit).set_response_limit(64u << 20);
-        const std::string operation = "look for an invoice of agreement " + invoice.agreement;
-        const auto response = co_await insist(operation, request);
-        unsent.id = detail::find_invoice(response.body(), invoice.agreement).value_or(std::string());
-    }
-    if (unsent.id.empty()) {
-        Request request(Method::post, std::string(payment) + "invoices");
-        request.set_body(detail::write_invoice(invoice)).set_limit(call_limit);
-        const std::string operation = "issue an invoice over " + invoice.amount.to_string();
-        const auto response = co_await succeed(operation, request);
-        unsent.id = detail::read_member(response.body(), "invoiceId");
-    }
-    const auto id = unsent.id;
-    const std::string kind = "invoices";
-    co_await send_document(kind, id);
-    unsent_invoices_.erase(invoice.agreement);
-    for (const auto& activity : invoice.activities)
-        unsent_notes_.erase(activity);
-    co_return id;
-}
-
-Task<> YagnaPort::poll_payments(PaymentEvent::Document document, Duration wait, std::vector<PaymentEvent>& events)
-{
-    auto& read = payments_read_.at(document);
-    const bool is_invoice = document == PaymentEvent::Document::invoice;
-    const auto target = payment + std::string(is_invoice ? "invoiceEvents" : "debitNoteEvents") +
-                        "?timeout=" + seconds_text(wait) + log_query(read);
-    const std::string operation = is_invoice ? "collect invoice events" : "collect debit note events";
-    const auto text = co_await poll(operation, target, wait);
-    if (text.empty())
-        co_return;
-    auto page = detail::read_payment_events(text, document);
-    note_left_out("payment events", page.left_out);
-    read = page.newest.value_or(read);
-    for (auto& event : page.events)
-        events.push_back(std::move(event));
-}
-
-// Both are logs: a poll that is broken off loses nothing.
-Task<std::vector<PaymentEvent>> YagnaPort::payment_events(Duration wait)
-{
-    std::vector<PaymentEvent> events;
-    auto notes = poll_payments(PaymentEvent::Document::debit_note, wait, events);
-    auto invoices = poll_payments(PaymentEvent::Document::invoice, wait, events);
-    co_await first_of(std::move(notes), std::move(invoices));
-    co_return events;
 }
 
 } // namespace golem::provider

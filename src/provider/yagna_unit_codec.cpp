@@ -16,6 +16,8 @@ using bus::Value;
 
 // The daemon's own calls never wait longer than a request of its REST interface.
 constexpr double longest_wait = 120.0;
+// A bus ends the connection of whoever says more at once than it can take.
+constexpr std::size_t largest_reply = 48u << 20;
 
 [[noreturn]] void refuse(const std::string& member)
 {
@@ -30,19 +32,10 @@ const std::string& text(const Value& message, const char* name)
     return *found->text();
 }
 
-Value list_of_bytes(const std::string& bytes)
-{
-    Value::List list;
-    list.reserve(bytes.size());
-    for (const char byte : bytes)
-        list.emplace_back(static_cast<unsigned char>(byte));
-    return list;
-}
-
 Value output(const std::string& data, bool is_binary)
 {
     if (is_binary)
-        return list_of_bytes(data);
+        return Value::ByteList{data};
     return as_text(data);
 }
 
@@ -156,6 +149,14 @@ std::string ok_body(bus::Value value)
     Value::Map reply;
     reply.emplace("Ok", std::move(value));
     return bus::encode(reply);
+}
+
+std::string results_body(const std::vector<CommandOutcome>& outcomes)
+{
+    auto body = ok_body(write_outcomes(outcomes));
+    if (body.size() <= largest_reply)
+        return body;
+    return error_body("service", "the results of this batch are larger than one answer may be");
 }
 
 std::string error_body(const std::string& kind, const std::optional<std::string>& words)

@@ -34,6 +34,8 @@ bus::Value write_event(const std::string& batch, const BatchEvent& event);
 
 /// Bodies of replies: the value, or the exe-unit's own error ({"notFound": words}; without words just its name).
 std::string ok_body(bus::Value value);
+/// Of results; an error if they are more than one reply can carry.
+std::string results_body(const std::vector<CommandOutcome>& outcomes);
 std::string error_body(const std::string& kind, const std::optional<std::string>& words);
 
 } // namespace golem::provider::detail

@@ -1,7 +1,10 @@
 #include "provider/yagna_units.hpp"
 
+#include "provider/failures.hpp"
 #include "provider/yagna_unit_codec.hpp"
 
+#include <golem/bus/detail/bus_url.hpp>
+#include <golem/bus/words.hpp>
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
 #include <golem/core/shield.hpp>
@@ -18,6 +21,8 @@ constexpr auto first_delay = std::chrono::milliseconds(250);
 constexpr auto longest_delay = std::chrono::seconds(5);
 // Half of the daemon's patience with silent exe-units.
 constexpr auto retry_delay = std::chrono::milliseconds(500);
+// A daemon that refuses reports will not like the next ones better, unless it learns of the activity.
+constexpr auto refused_delay = std::chrono::seconds(5);
 constexpr auto bus_wait = std::chrono::seconds(10);
 constexpr auto report_wait = std::chrono::seconds(3);
 constexpr auto last_words = std::chrono::seconds(1);
@@ -40,6 +45,10 @@ struct YagnaPort::Units::Hosted {
     // What the daemon was told last.
     std::optional<UnitStatePair> reported;
     Event reported_change;
+    // Its address was given to the bus.
+    bool placed = false;
+    // The daemon refuses its reports, and somebody was told so.
+    bool refused = false;
     // Something is to be told at once.
     Event wish;
     Event leaving;
@@ -55,20 +64,19 @@ YagnaPort::Units::Units(
     TellState tell_state, ReportUsage report_usage)
     : executor_(executor), time_(time), options_(options), random_(random.sub_stream("bus")), log_(std::move(log)),
       tell_state_(std::move(tell_state)), report_usage_(std::move(report_usage)), connected_(executor),
-      tasks_(executor, [this](const std::string& name, const std::exception_ptr& failure) {
+      closed_(executor), tasks_(executor, [this](const std::string& name, const std::exception_ptr& failure) {
           log_.error(name, " failed: ", golem::describe(failure));
       })
 {
-    // Refuses a wrong URL before anything is done. In virtual time there is no bus; what needs none works.
-    if (!time.is_virtual())
-        make_connection();
+    // Refuses a wrong URL before anything is done.
+    bus::detail::parse_bus_url(options_.bus_url);
 }
 
-std::shared_ptr<bus::Connection> YagnaPort::Units::make_connection()
+std::shared_ptr<bus::Connection> YagnaPort::Units::make_connection(Duration connect_limit)
 {
     bus::ConnectionOptions options;
     options.url = options_.bus_url;
-    options.connect_limit = options_.first_contact;
+    options.connect_limit = connect_limit;
     // A part of the time that agents wait for a call.
     options.reply_limit = std::chrono::seconds(5);
     // Each connection is a client of its own to the bus.
@@ -76,18 +84,43 @@ std::shared_ptr<bus::Connection> YagnaPort::Units::make_connection()
     return std::make_shared<bus::Connection>(executor_, time_, options, random, log_);
 }
 
-Task<> YagnaPort::Units::open()
+Task<> YagnaPort::Units::open(Instant until)
 {
-    auto connection = make_connection();
-    co_await connection->open();
-    connection_ = std::move(connection);
+    while (!connection_) {
+        auto connection = make_connection(std::max<Duration>(until - time_.now(), first_delay));
+        std::exception_ptr failure;
+        try {
+            co_await connection->open();
+            connection_ = std::move(connection);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure)
+            continue;
+        if (!is_any_of(failure, {Errc::unreachable}) || time_.now() + first_delay >= until)
+            std::rethrow_exception(failure);
+        co_await time_.sleep_for(first_delay, "a bus that is not there yet");
+    }
     connected_.set();
     tasks_.spawn("the way to the bus", [this] { return stay_connected(); });
 }
 
 Task<> YagnaPort::Units::close()
 {
-    co_await ignore_cancellation();
+    namespace this_coro = boost::asio::this_coro;
+    const bool throws = co_await this_coro::throw_if_cancelled();
+    co_await this_coro::throw_if_cancelled(false);
+    auto rest = finish();
+    co_await shield(std::move(rest));
+    co_await this_coro::throw_if_cancelled(throws);
+}
+
+Task<> YagnaPort::Units::finish()
+{
+    if (std::exchange(closing_, true)) {
+        co_await closed_.wait();
+        co_return;
+    }
     for (const auto& [activity, hosted] : hosted_)
         hosted->leaving.set();
     tasks_.cancel();
@@ -97,6 +130,7 @@ Task<> YagnaPort::Units::close()
         co_await connection_->close();
     connection_.reset();
     hosted_.clear();
+    closed_.set();
 }
 
 // A daemon that was away has forgotten who can be reached where.
@@ -111,7 +145,7 @@ Task<> YagnaPort::Units::stay_connected()
             co_await time_.sleep_for(delay, "another connection to the bus");
             std::exception_ptr failure;
             try {
-                connection_ = make_connection();
+                connection_ = make_connection(options_.first_contact);
                 co_await connection_->open();
                 co_await register_all();
             } catch (...) {
@@ -134,9 +168,26 @@ Task<> YagnaPort::Units::register_all()
 {
     const auto hosted = hosted_;
     for (const auto& [activity, each] : hosted) {
-        if (each->leaving.is_set())
+        if (!each->placed || each->leaving.is_set() || each->gone.is_set())
             continue;
-        co_await put_on_bus(each);
+        std::exception_ptr failure;
+        try {
+            co_await put_on_bus(each);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        // One address that somebody else has must not keep the others off the bus.
+        if (failure && !is_any_of(failure, {Errc::refused}))
+            std::rethrow_exception(failure);
+        if (failure) {
+            log_.error("activity ", activity, " is off the bus: ", golem::describe(failure));
+            continue;
+        }
+        // It was told to leave meanwhile, when there was nothing to leave.
+        if (each->leaving.is_set() || each->gone.is_set()) {
+            co_await take_off_bus(activity);
+            continue;
+        }
         each->reported.reset();
         each->wish.set();
     }
@@ -151,28 +202,61 @@ Task<> YagnaPort::Units::put_on_bus(std::shared_ptr<Hosted> hosted)
     // Held: another one may take its place meanwhile.
     const auto connection = connection_;
     co_await connection->add_service(address, handler);
+    hosted->placed = true;
+}
+
+Task<> YagnaPort::Units::take_off_bus(const std::string& activity)
+{
+    const auto address = address_of(activity);
+    const auto connection = connection_;
+    std::exception_ptr failure;
+    try {
+        co_await connection->remove_service(address);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure && is_cancelled(failure))
+        std::rethrow_exception(failure);
+    if (failure)
+        log_.warning("could not take activity ", activity, " off the bus: ", golem::describe(failure));
+}
+
+// Until there is one, or the unit is not wanted any more.
+Task<> YagnaPort::Units::wait_for_way(std::shared_ptr<Hosted> hosted)
+{
+    auto way = connected_.wait();
+    auto leaving = hosted->leaving.wait();
+    co_await first_of(std::move(way), std::move(leaving));
 }
 
 Task<> YagnaPort::Units::add(const std::string& activity, std::shared_ptr<ExeUnit> unit)
 {
-    auto way = connected_.wait();
-    const bool connected = co_await with_timeout(time_, bus_wait, std::move(way), "the way to the bus");
-    if (!connected)
-        throw Error(
-            Errc::unreachable, "put an exe-unit on the bus", "there is no connection to the daemon's service bus")
-            .set_transient(true);
+    const std::string operation = "put an exe-unit on the bus";
+    // From now on it can be removed.
     const auto hosted = std::make_shared<Hosted>(executor_, activity, std::move(unit));
     hosted_[activity] = hosted;
     std::exception_ptr failure;
     try {
-        co_await put_on_bus(hosted);
-        const auto state = hosted->unit->state();
-        co_await tell_state_(activity, state);
-        hosted->reported = state;
+        auto way = wait_for_way(hosted);
+        const bool decided = co_await with_timeout(time_, bus_wait, std::move(way), "the way to the bus");
+        if (!decided)
+            throw Error(Errc::unreachable, operation, "there is no connection to the daemon's service bus")
+                .set_transient(true);
+        if (!hosted->leaving.is_set())
+            co_await put_on_bus(hosted);
+        if (!hosted->leaving.is_set()) {
+            const auto state = hosted->unit->state();
+            co_await tell_state_(activity, state);
+            hosted->reported = state;
+        }
+        if (hosted->leaving.is_set())
+            throw Error(Errc::closed, operation, "its activity has ended meanwhile");
     } catch (...) {
         failure = std::current_exception();
     }
     if (failure) {
+        if (hosted->placed && hosted->leaving.is_set() && connected_.is_set() && !is_cancelled(failure))
+            co_await take_off_bus(activity);
         hosted->gone.set();
         std::rethrow_exception(failure);
     }
@@ -189,20 +273,8 @@ Task<> YagnaPort::Units::remove(const std::string& activity)
     hosted->wish.set();
     auto quiet = hosted->idle.wait();
     co_await with_timeout(time_, last_words, std::move(quiet), "the last words of an exe-unit");
-    if (connected_.is_set()) {
-        const auto address = address_of(activity);
-        const auto connection = connection_;
-        std::exception_ptr failure;
-        try {
-            co_await connection->remove_service(address);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (failure && is_cancelled(failure))
-            std::rethrow_exception(failure);
-        if (failure)
-            log_.warning("could not take activity ", activity, " off the bus: ", golem::describe(failure));
-    }
+    if (connected_.is_set())
+        co_await take_off_bus(activity);
     // A report that is late must not come after the end.
     auto end = hosted->gone.wait();
     co_await with_timeout(time_, report_wait, std::move(end), "the last report of an exe-unit");
@@ -238,13 +310,19 @@ Task<> YagnaPort::Units::report(std::shared_ptr<Hosted> hosted)
         }
         if (failure && is_cancelled(failure))
             std::rethrow_exception(failure);
-        if (failure)
+        const bool is_refused = failure && is_final(failure);
+        if (is_refused && !std::exchange(hosted->refused, true))
+            log_.warning("the daemon refuses reports of activity ", activity, ": ", golem::describe(failure));
+        else if (failure)
             log_.debug("could not report activity ", activity, ": ", golem::describe(failure));
+        else
+            hosted->refused = false;
         if (is_last || hosted->leaving.is_set())
             continue;
         if (failure) {
             auto leaving = hosted->leaving.wait();
-            co_await with_timeout(time_, retry_delay, std::move(leaving), "another report of an exe-unit");
+            const Duration delay = is_refused ? Duration(refused_delay) : Duration(retry_delay);
+            co_await with_timeout(time_, delay, std::move(leaving), "another report of an exe-unit");
             next_usage = time_.now();
             continue;
         }
@@ -308,7 +386,7 @@ Task<> YagnaPort::Units::dispatch(std::shared_ptr<Hosted> hosted, const bus::Cal
         switch (error.errc()) {
         case Errc::not_found: answer.finish(detail::error_body("notFound", error.their_words())); break;
         // The unit is gone already, and its address soon.
-        case Errc::activity_lost: answer.fail("endpoint address not found"); break;
+        case Errc::activity_lost: answer.fail(std::string(bus::address_not_found)); break;
         case Errc::protocol: answer.finish(detail::error_body("badRequest", error.explanation())); break;
         case Errc::invalid_input: answer.finish(detail::error_body("badRequest", error.their_words())); break;
         default: throw;
@@ -330,7 +408,7 @@ Task<> YagnaPort::Units::answer_results(std::shared_ptr<Hosted> hosted, const bu
     const auto outcomes = co_await hosted->unit->results(question.batch, question.wait, question.index);
     co_await wait_for_report(hosted);
     if (outcomes)
-        answer.finish(detail::ok_body(detail::write_outcomes(*outcomes)));
+        answer.finish(detail::results_body(*outcomes));
     else
         answer.finish(detail::error_body("timeout", std::nullopt));
 }

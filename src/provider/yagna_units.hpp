@@ -28,7 +28,9 @@ public:
         const Executor& executor, TimeSource& time, const YagnaPortOptions& options, const Random& random, Logger log,
         TellState tell_state, ReportUsage report_usage);
 
-    Task<> open();
+    // Error unreachable for a bus that is not there by then.
+    Task<> open(Instant until);
+    // Idempotent; shielded from cancellation.
     Task<> close();
 
     // Completes when requestors can reach it and the daemon knows its state.
@@ -39,10 +41,13 @@ public:
 private:
     struct Hosted;
 
-    std::shared_ptr<bus::Connection> make_connection();
+    std::shared_ptr<bus::Connection> make_connection(Duration connect_limit);
+    Task<> finish();
     Task<> stay_connected();
     Task<> register_all();
+    Task<> wait_for_way(std::shared_ptr<Hosted> hosted);
     Task<> put_on_bus(std::shared_ptr<Hosted> hosted);
+    Task<> take_off_bus(const std::string& activity);
     Task<> report(std::shared_ptr<Hosted> hosted);
     Task<> wait_for_report(std::shared_ptr<Hosted> hosted);
 
@@ -63,6 +68,8 @@ private:
     std::shared_ptr<bus::Connection> connection_;
     // Set while the connection is open and all units are registered.
     Event connected_;
+    bool closing_ = false;
+    Event closed_;
     TaskGroup tasks_;
 };
 

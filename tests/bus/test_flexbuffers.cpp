@@ -253,6 +253,27 @@ TEST_CASE("asking a value for what it is not gives nothing")
     CHECK_FALSE(Value(1.0).integer());
     CHECK(Value(Value::List{104, 105u}).bytes() == "hi");
     CHECK(Value(Value::Blob{"hi"}).bytes() == "hi");
+    CHECK(Value(Value::ByteList{"hi"}).bytes() == "hi");
     CHECK_FALSE(Value(Value::List{104, 300}).bytes());
     CHECK(Value(Value::Map{{"a", 1}}).find("a")->integer() == 1);
+}
+
+TEST_CASE("bytes as a list of numbers take little space, however many they are")
+{
+    for (const std::size_t count : {0, 1, 255, 256, 65'535, 65'536, 100'000}) {
+        std::string bytes;
+        for (std::size_t n = 0; n < count; ++n)
+            bytes += static_cast<char>(n);
+        Value::Map map;
+        map.emplace("bin", Value::ByteList{bytes});
+        const auto encoded = bus::encode(map);
+        CHECK(encoded.size() <= 4 * count + 64);
+        const auto read = bus::decode(encoded);
+        REQUIRE(read.find("bin"));
+        CHECK(read.find("bin")->list());
+        CHECK(*read.find("bin") == Value::ByteList{bytes});
+    }
+    CHECK(!(Value(Value::ByteList{"ab"}) == Value(Value::List{Value(97)})));
+    CHECK(!(Value(Value::List{Value("x")}) == Value(Value::ByteList{})));
+    CHECK(to_json(Value::ByteList{"\x01\xff"}) == "[1,255]");
 }

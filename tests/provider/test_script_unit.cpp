@@ -391,19 +391,20 @@ TEST_CASE("the events of a batch: commands begin and end, and streamed output co
             next = news.next;
             is_over = news.is_over;
         }
-        REQUIRE(events.size() == 7);
+        REQUIRE(events.size() == 8);
         CHECK(events[0].kind == BatchEvent::Kind::started);
         CHECK(events[0].text == R"({"deploy":{}})");
-        CHECK(events[1].kind == BatchEvent::Kind::finished);
-        CHECK(events[1].return_code == 0);
-        CHECK(events[5].kind == BatchEvent::Kind::err);
-        CHECK(events[5].text == "some\u00ff");
-        CHECK(events[6].kind == BatchEvent::Kind::finished);
-        CHECK(events[6].index == 2);
-        CHECK(events[6].return_code == 3);
-        CHECK(events[6].text == "ExeScript command exited with code 3");
+        CHECK(events[1].kind == BatchEvent::Kind::out);
+        CHECK(events[2].kind == BatchEvent::Kind::finished);
+        CHECK(events[2].return_code == 0);
+        CHECK(events[6].kind == BatchEvent::Kind::err);
+        CHECK(events[6].text == "some\u00ff");
+        CHECK(events[7].kind == BatchEvent::Kind::finished);
+        CHECK(events[7].index == 2);
+        CHECK(events[7].return_code == 3);
+        CHECK(events[7].text == "ExeScript command exited with code 3");
         // Whoever comes late reads all of it; nobody waits for more.
-        const auto again = co_await unit.events("a", 6, 60s);
+        const auto again = co_await unit.events("a", 7, 60s);
         CHECK(again.events.size() == 1);
         CHECK(again.is_over);
         CHECK(time.elapsed() < 60s);

@@ -186,6 +186,14 @@ TEST_CASE("results and events of a batch as the bus carries them")
         "stderr":[255,1],"message":"ExeScript command exited with code 3","isBatchFinished":true,
         "eventDate":"2026-11-24T07:31:06.500Z"}])"));
 
+    // No reply is larger than a bus takes.
+    bad.err = std::string(1'000'000, '\xff');
+    CHECK(results_body({bad, bad}).size() < 8'010'000);
+    const std::vector<CommandOutcome> many(14, bad);
+    const auto too_large = bus::decode(results_body(many));
+    REQUIRE(too_large.find("Err"));
+    CHECK(too_large.find("Err")->find("service"));
+
     BatchEvent event;
     event.date = parse_timestamp("2026-11-24T07:31:06.5Z");
     event.text = R"({"start":{"args":[]}})";

@@ -102,6 +102,22 @@ TEST_CASE("a wrong key is told as such, and shows in no text")
     });
 }
 
+TEST_CASE("a daemon that is not there yet is waited for, as long as the first contact may take")
+{
+    with_port([](Bench& bench) -> Task<> {
+        bench.daemon->on("GET /me", {is_away(), is_away(), says(401, "Invalid application key")});
+        auto open = bench.port.open();
+        auto outcome = co_await outcome_of(std::move(open));
+        CHECK(outcome == name_of(Errc::unauthorized));
+        CHECK(bench.time.elapsed() == 2s);
+        bench.daemon->on("GET /me", {is_away()});
+        auto again = bench.port.open();
+        outcome = co_await outcome_of(std::move(again));
+        CHECK(outcome == name_of(Errc::unreachable));
+        CHECK(bench.time.elapsed() == 12s);
+    });
+}
+
 TEST_CASE("a daemon that is away for a while is waited out, but not for ever")
 {
     with_port([](Bench& bench) -> Task<> {
@@ -198,11 +214,45 @@ TEST_CASE("both documents' events are told together")
             {says(
                 200,
                 R"([{"debitNoteId":"n","eventDate":"2026-11-24T07:32:09Z","eventType":"DebitNoteAcceptedEvent"}])")});
-        bench.daemon->on("GET /payment-api/v1/invoiceEvents", {says(200, "[]")});
+        bench.daemon->on(
+            "GET /payment-api/v1/invoiceEvents",
+            {says(200, R"([{"invoiceId":"i","eventDate":"2026-11-24T07:32:09Z","eventType":"InvoiceSettledEvent"}])")});
+        const auto events = co_await bench.port.payment_events(20s);
+        REQUIRE(events.size() == 2);
+        CHECK(events[0].id == "n");
+        CHECK(events[1].id == "i");
+        CHECK(events[1].document == PaymentEvent::Document::invoice);
+        CHECK(events[1].kind == PaymentEvent::Kind::settled);
+        CHECK(bench.daemon->count("Events?timeout=20.000&appSessionId=golem-provider-") == 2);
+    });
+}
+
+TEST_CASE("one feed of payments goes on though the other fails")
+{
+    with_port([](Bench& bench) -> Task<> {
+        bench.daemon->on("GET /payment-api/v1/debitNoteEvents", {says(500, "{}")});
+        bench.daemon->on(
+            "GET /payment-api/v1/invoiceEvents",
+            {says(200, R"([{"invoiceId":"i","eventDate":"2026-11-24T07:32:09Z","eventType":"InvoiceSettledEvent"}])"),
+             says(500, "{}")});
         const auto events = co_await bench.port.payment_events(20s);
         REQUIRE(events.size() == 1);
-        CHECK(events[0].id == "n");
-        CHECK(bench.daemon->count("Events?timeout=20.000&appSessionId=golem-provider-") == 2);
+        CHECK(events[0].id == "i");
+        auto both = bench.port.payment_events(20s);
+        const auto outcome = co_await outcome_of(std::move(both));
+        CHECK(outcome == name_of(Errc::daemon_failed));
+    });
+}
+
+TEST_CASE("events that move no cursor are a failure, so that their reader makes a pause")
+{
+    with_port([](Bench& bench) -> Task<> {
+        for (const auto* page : {R"([{"eventDate":5}])", R"([{"eventType":"New"}])", R"([7])"}) {
+            bench.daemon->on("GET /activity-api/v1/events", {says(200, page)});
+            auto call = bench.port.activity_events(20s);
+            const auto outcome = co_await outcome_of(std::move(call));
+            CHECK(outcome == name_of(Errc::protocol));
+        }
     });
 }
 
@@ -239,6 +289,20 @@ TEST_CASE("an invoice that never arrived at the daemon is issued")
         const auto id = co_await bench.port.send_invoice(draft);
         CHECK(id == "i");
         CHECK(bench.daemon->count("POST /payment-api/v1/invoices {") == 2);
+    });
+}
+
+TEST_CASE("an invoice that the daemon refuses for good is forgotten")
+{
+    with_port([](Bench& bench) -> Task<> {
+        const auto draft = invoice();
+        bench.daemon->on("POST /payment-api/v1/invoices", {says(400, "{}")});
+        for (int i = 0; i < 2; ++i) {
+            auto call = bench.port.send_invoice(draft);
+            const auto outcome = co_await outcome_of(std::move(call));
+            CHECK(outcome == name_of(Errc::invalid_input));
+        }
+        CHECK(bench.daemon->count("GET /payment-api/v1/invoices") == 0);
     });
 }
 

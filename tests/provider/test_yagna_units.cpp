@@ -32,7 +32,7 @@ constexpr auto activity = "a1";
 struct Bench {
     explicit Bench(const Executor& executor)
         : net(executor), hub(make_hub(executor, 0)), daemon(std::make_shared<ScriptedDaemon>()),
-          runtimes(executor, time), port(executor, time, daemon, options(), Random(2), Logger())
+          runtimes(executor, time), port(executor, time, daemon, options(), Random(2), log)
     {
         daemon->on("GET /me", {says(200, R"({"identity":"0xp","name":"n","role":"manager"})")});
         daemon->on("PUT /activity-api/v1/activity/a1/state", {says(200)});
@@ -94,7 +94,40 @@ struct Bench {
         co_return condition();
     }
 
+    bool has_logged(const std::string& words) const { return lines.find(words) != std::string::npos; }
+
+    // The hub goes, and the port has noticed. Returns the number of its port.
+    Task<std::uint16_t> lose_bus()
+    {
+        const auto number = hub->port();
+        lines.clear();
+        hub->close();
+        co_await net.join();
+        const bool lost = co_await eventually([&] { return has_logged("lost the service bus"); });
+        CHECK(lost);
+        co_return number;
+    }
+
+    // What calls to an activity are answered; "" for success.
+    Task<std::string> try_call(bus::Connection& connection, std::string id)
+    {
+        const std::string address = "/public/exeunit/" + id + "/GetExecBatchResults";
+        const auto body = bus::encode(bus::from_json(R"({"batchId":"b","timeout":0.0})"));
+        std::string words;
+        try {
+            co_await connection.call(address, body);
+        } catch (const bus::CallError& error) {
+            words = error.their_words();
+        }
+        co_return words;
+    }
+
     RealTime time;
+    std::string lines;
+    Logger log{[this](LogLevel level, std::string_view line) {
+        if (level >= LogLevel::warning)
+            lines += std::string(line) + '\n';
+    }};
     TaskGroup net;
     std::unique_ptr<bus::Hub> hub;
     std::shared_ptr<ScriptedDaemon> daemon;
@@ -178,8 +211,8 @@ TEST_CASE("a stream tells a batch from its beginning, and ends with it")
         const auto end = co_await connection->call(address, body, on_part);
         CHECK(end.empty());
         CHECK(
-            kinds ==
-            std::vector<std::string>{"started", "finished", "started", "finished", "started", "stdout", "finished"});
+            kinds == std::vector<std::string>{
+                         "started", "stdout", "finished", "started", "finished", "started", "stdout", "finished"});
         co_await connection->close();
         co_await bench.end();
     });
@@ -212,6 +245,156 @@ TEST_CASE("usage is reported all the time; the end is told last, and then nobody
         }
         CHECK(failure == "endpoint address not found");
         co_await connection->close();
+        co_await bench.end();
+    });
+}
+
+TEST_CASE("a bus that is not there yet is waited for")
+{
+    golem::test::run_real([]() -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Bench bench(executor);
+        const auto number = bench.hub->port();
+        bench.hub->close();
+        co_await bench.net.join();
+        TaskGroup opening(executor);
+        opening.spawn("open", [&] { return bench.port.open(); });
+        const bool asked = co_await bench.eventually([&] { return bench.daemon->count("GET /me") == 1; });
+        CHECK(asked);
+        bench.hub = bench.make_hub(executor, number);
+        co_await opening.join();
+        CHECK(bench.port.node_id() == "0xp");
+        co_await bench.end();
+    });
+}
+
+TEST_CASE("an exe-unit that leaves before it could be put on the bus stays off it")
+{
+    golem::test::run_real([]() -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Bench bench(executor);
+        co_await bench.port.open();
+        const auto number = co_await bench.lose_bus();
+        std::string outcome;
+        TaskGroup attaching(executor);
+        attaching.spawn("attach", [&]() -> Task<> {
+            const std::string id = activity;
+            try {
+                co_await bench.port.attach(id, bench.unit);
+            } catch (const Error& error) {
+                outcome = error.explanation();
+            }
+        });
+        co_await bench.time.sleep_for(1ms, "the attach to wait");
+        const std::string id = activity;
+        const std::string nothing;
+        co_await bench.port.detach(id, nothing, nothing);
+        co_await attaching.join();
+        CHECK(outcome == "its activity has ended meanwhile");
+        bench.hub = bench.make_hub(executor, number);
+        const bool back = co_await bench.eventually([&] { return bench.has_logged("is on the service bus again"); });
+        CHECK(back);
+        auto connection = co_await bench.connect();
+        const auto words = co_await bench.try_call(*connection, id);
+        CHECK(words == "endpoint address not found");
+        CHECK(bench.daemon->count("Initialized") == 0);
+        co_await connection->close();
+        co_await bench.end();
+    });
+}
+
+TEST_CASE("after an outage a taken address keeps no other exe-unit off the bus")
+{
+    golem::test::run_real([]() -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Bench bench(executor);
+        co_await bench.begin();
+        bench.daemon->on("PUT /activity-api/v1/activity/a2/state", {says(200)});
+        const std::string second = "a2";
+        const auto other_unit =
+            std::make_shared<ScriptUnit>(executor, bench.time, bench.runtimes.make(second), UnitOptions());
+        co_await bench.port.attach(second, other_unit);
+        std::unique_ptr<bus::Connection> thief;
+        const std::string address = "/public/exeunit/a1";
+        const bus::Handler handler = [](const bus::Call&, bus::Answer& answer) -> Task<> {
+            answer.fail("mine now");
+            co_return;
+        };
+        // Until it is quicker than the port.
+        for (bool taken = false; !taken;) {
+            if (thief)
+                co_await thief->close();
+            const auto number = co_await bench.lose_bus();
+            bench.hub = bench.make_hub(executor, number);
+            thief = co_await bench.connect();
+            try {
+                co_await thief->add_service(address, handler);
+                taken = true;
+            } catch (const Error& error) {
+                CHECK(error.errc() == Errc::refused);
+            }
+        }
+        const bool back = co_await bench.eventually([&] { return bench.has_logged("is on the service bus again"); });
+        CHECK(back);
+        CHECK(bench.has_logged("activity a1 is off the bus"));
+        const auto words = co_await bench.try_call(*thief, second);
+        CHECK(words.empty());
+        co_await other_unit->stop();
+        const std::string nothing;
+        co_await bench.port.detach(second, nothing, nothing);
+        co_await thief->close();
+        co_await bench.end();
+    });
+}
+
+TEST_CASE("a requestor's call that the end of the bus cuts off hurts nobody")
+{
+    golem::test::run_real([]() -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Bench bench(executor);
+        co_await bench.begin();
+        bench.runtimes.behaviour().hangs = true;
+        auto connection = co_await bench.connect();
+        const auto message = exec_message("b");
+        co_await call(*connection, "Exec", message);
+        bool failed = false;
+        TaskGroup polling(executor);
+        polling.spawn("poll", [&]() -> Task<> {
+            const std::string question = R"({"batchId":"b","timeout":60.0})";
+            try {
+                co_await call(*connection, "GetExecBatchResults", question);
+            } catch (const Error&) {
+                failed = true;
+            }
+        });
+        // It has arrived before this one, which is answered.
+        const auto words = co_await bench.try_call(*connection, activity);
+        CHECK(words.empty());
+        const auto number = co_await bench.lose_bus();
+        co_await polling.join();
+        CHECK(failed);
+        co_await connection->close();
+        bench.hub = bench.make_hub(executor, number);
+        const bool back = co_await bench.eventually([&] { return bench.has_logged("is on the service bus again"); });
+        CHECK(back);
+        auto again = co_await bench.connect();
+        const auto answer = co_await bench.try_call(*again, activity);
+        CHECK(answer.empty());
+        co_await again->close();
+        co_await bench.end();
+    });
+}
+
+TEST_CASE("reports that the daemon refuses are told of once")
+{
+    golem::test::run_real([]() -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Bench bench(executor);
+        bench.daemon->on("POST /_gsb/local/activity/SetActivityUsage", {says(404, "{}")});
+        co_await bench.begin();
+        const bool told = co_await bench.eventually([&] { return bench.has_logged("refuses reports of activity a1"); });
+        CHECK(told);
+        CHECK(bench.daemon->count("SetActivityUsage") == 1);
         co_await bench.end();
     });
 }

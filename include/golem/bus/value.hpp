@@ -19,9 +19,16 @@ public:
         std::string bytes;
         bool operator==(const Blob&) const = default;
     };
+    /// Bytes that are to be written as a list of numbers, as serde does: a list once it is read again. It takes
+    /// a byte for each here, and at most four when written.
+    struct ByteList {
+        std::string bytes;
+        bool operator==(const ByteList&) const = default;
+    };
     using List = std::vector<Value>;
     using Map = std::map<std::string, Value, std::less<>>;
-    using Data = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Blob, List, Map>;
+    using Data =
+        std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Blob, ByteList, List, Map>;
 
     Value() = default; ///< null
     Value(std::nullptr_t) {}
@@ -40,6 +47,7 @@ public:
     Value(std::string_view text) : data_(std::string(text)) {}
     Value(std::string text) : data_(std::move(text)) {}
     Value(Blob blob) : data_(std::move(blob)) {}
+    Value(ByteList list) : data_(std::move(list)) {}
     Value(List list) : data_(std::move(list)) {}
     Value(Map map) : data_(std::move(map)) {}
 
@@ -55,13 +63,13 @@ public:
     std::optional<std::int64_t> integer() const noexcept;
     /// A number of any kind.
     std::optional<double> number() const noexcept;
-    /// A blob, or a list of numbers below 256, as serde writes bytes.
+    /// A blob, a ByteList, or a list of numbers below 256.
     std::optional<std::string> bytes() const;
 
     /// The member of a map; null if this is no map, or has no such member.
     const Value* find(std::string_view key) const noexcept;
 
-    /// Signed and unsigned integers of one value are equal.
+    /// Signed and unsigned integers of one value are equal, and lists of bytes in either form.
     friend bool operator==(const Value& left, const Value& right);
 
 private:

@@ -6,6 +6,7 @@
 #include <golem/http/transport.hpp>
 #include <golem/provider/port.hpp>
 
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,7 +23,8 @@ struct YagnaPortOptions {
     /// How often usage is reported: the daemon calls an activity Unresponsive after 5 s of silence and destroys it
     /// after 10 s. 100 ms to 3 s.
     Duration usage_interval = std::chrono::seconds(1);
-    /// How long a call that can be repeated is repeated while the daemon is away. 0 to 8 s: agents wait 30 s for a call.
+    /// How long a call that can be repeated is repeated while the daemon is away. 0 to 8 s: agents wait 30 s for a
+    /// call.
     Duration patience = std::chrono::seconds(8);
     /// How long the first contact may take.
     Duration first_contact = std::chrono::seconds(10);
@@ -69,6 +71,14 @@ public:
 
 private:
     class Units;
+
+    // What the two feeds of payments told together.
+    struct PaymentNews {
+        std::vector<PaymentEvent> events;
+        std::exception_ptr failure;
+        int failures = 0;
+    };
+
     // One answer, whatever its status but 401.
     Task<http::Response> exchange(const std::string& operation, const http::Request& request);
     // The same with an answer of success; repeated for a while if the daemon is away.
@@ -78,7 +88,10 @@ private:
     // Empty text if there was nothing within `wait`.
     Task<std::string> poll(const std::string& operation, const std::string& target, Duration wait);
     Task<> send_document(const std::string& kind, const std::string& id);
-    Task<> poll_payments(PaymentEvent::Document document, Duration wait, std::vector<PaymentEvent>& events);
+    Task<std::string> try_invoice(const InvoiceDraft& invoice);
+    // One of the two feeds; after a failure it waits for the other.
+    Task<> poll_payments(PaymentEvent::Document document, Duration wait, PaymentNews& news);
+    Task<> read_payments(PaymentEvent::Document document, Duration wait, std::vector<PaymentEvent>& events);
     Task<> set_state(
         const std::string& activity, const UnitStatePair& state, const std::string& reason, const std::string& message);
     std::string log_query(Timestamp after) const;
