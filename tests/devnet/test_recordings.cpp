@@ -34,7 +34,6 @@ TEST_CASE("the devnet refuses, cancels and expires as the recorded daemon", "[re
 TEST_CASE("the devnet runs activities as the recorded daemon", "[recording]")
 {
     check("daemon-03-activity-native", test::ProviderPart::recorded);
-    check("daemon-03-activity-rest", test::ProviderPart::recorded);
 }
 
 TEST_CASE("the devnet ends activities as the recorded daemon", "[recording]")
