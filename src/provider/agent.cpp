@@ -98,6 +98,7 @@ Task<> Agent::follow(std::string_view what, Task<std::vector<Item>> (Port::*read
 
 Task<> Agent::run()
 {
+    is_offering_ = true;
     tasks_.spawn("offers", [this] { return offer_until_finished(); });
     tasks_.spawn("agreement events", [this] { return follow("read agreement events", &Port::agreement_events); });
     tasks_.spawn("activity events", [this] { return follow("read activity events", &Port::activity_events); });
@@ -131,7 +132,7 @@ void Agent::finish(Duration limit)
 Task<> Agent::wind_up(Duration limit)
 {
     const auto until = time_.deadline(limit);
-    while (time_.now() < until && (!deals_.empty() || under_way_ > 0 || !offers_ended_)) {
+    while (time_.now() < until && (!deals_.empty() || under_way_ > 0 || is_offering_)) {
         for (const auto& [id, deal] : deals_)
             if (!deal->ended && !deal->broken)
                 terminate_agreement(id, Deal::shutdown());
@@ -189,9 +190,9 @@ Task<> Agent::kill(std::shared_ptr<Activity> activity, Instant until)
     const std::string message;
     auto detach = port_.detach(activity->id, reason, message);
     auto detaching = attempt("detach an activity", std::move(detach));
-    const auto detached =
+    const auto told =
         co_await with_timeout(time_, until - time_.now(), std::move(detaching), "the last words of a provider");
-    if (!detached)
+    if (!told)
         log_.warning("could not tell of the end of activity ", activity->id, " in time");
 }
 
@@ -298,7 +299,7 @@ Task<> Agent::offer_until_finished()
             co_await with_timeout(time_, retry_delay, std::move(finish), "another offer");
         }
     }
-    offers_ended_ = true;
+    is_offering_ = false;
     deals_changed_.pulse();
 }
 

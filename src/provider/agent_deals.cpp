@@ -242,8 +242,8 @@ Task<> Agent::remove_unit(std::shared_ptr<Activity> activity, std::string reason
 {
     co_await stop_unit(activity);
     auto detach = port_.detach(activity->id, reason, message);
-    const bool detached = co_await attempt("detach an activity", std::move(detach));
-    if (!detached)
+    const bool told = co_await attempt("detach an activity", std::move(detach));
+    if (!told)
         owe("detach " + activity->id,
             [this, id = activity->id, reason, message] { return port_.detach(id, reason, message); });
     activity->killed.set();

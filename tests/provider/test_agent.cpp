@@ -662,6 +662,20 @@ TEST_CASE("finishing ends agreements with a reason, and leaves last notes and in
     });
 }
 
+TEST_CASE("finishing takes no time before the work has begun")
+{
+    golem::test::run_virtual([](VirtualTime& time) -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        Bench bench(executor, time, priced());
+        bench.agent.finish(10s);
+        co_await bench.pass(1s);
+        bench.tasks.spawn("agent", [&] { return bench.agent.run(); });
+        co_await bench.tasks.join();
+        CHECK(time.elapsed() == 1s);
+        CHECK(bench.port.take_log().empty());
+    });
+}
+
 TEST_CASE("finishing takes no longer than it may")
 {
     with_activity([](Bench& bench) -> Task<> {

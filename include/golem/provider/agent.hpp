@@ -149,7 +149,7 @@ private:
     bool silent_ = false;
     bool vanishes_ = false;
     int under_way_ = 0;
-    bool offers_ended_ = false;
+    bool is_offering_ = false;
     // Pulsed when an agreement is signed or done with, and when what finish() waits for is done.
     Event deals_changed_;
     Event finishing_;
