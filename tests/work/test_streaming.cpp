@@ -1,4 +1,8 @@
 // Output as it comes: a work context against the devnet's REST face, over connections that lose things.
+#include <golem/core/real_time.hpp>
+#include <golem/http/client.hpp>
+#include <golem/http/server.hpp>
+#include <golem/provider/process_runtime.hpp>
 #include <golem/provider/script_unit.hpp>
 #include <golem/provider/scripted_runtime.hpp>
 #include <golem/work/work_context.hpp>
@@ -392,4 +396,70 @@ TEST_CASE("a limit tells which command may still be running; usage and cost are 
         CHECK(cost >= Amount::parse("0.0012"));
         CHECK(cost < Amount::parse("0.00123"));
     });
+}
+
+TEST_CASE("a real command that prints much is held up by a reader who stalls, and loses nothing")
+{
+    golem::test::run_real(
+        []() -> Task<> {
+            const auto executor = co_await boost::asio::this_coro::executor;
+            RealTime time;
+            golem::test::Rig rig(executor, time);
+            http::Server server(executor, time, rig.face, http::ServerOptions(), Logger());
+            TaskGroup group(executor);
+            group.spawn("server", [&] { return server.run(); });
+            auto& activities = rig.host.world().activities();
+            const auto node = rig.host.world().node_of_key("devnet").value();
+            const auto activity = activities.create("agreement", node, "0xprovider", rig.host.now());
+            const auto runtimes = provider::make_process_runtime(executor, time, provider::ProcessRuntimeOptions());
+            provider::UnitOptions unit_options;
+            unit_options.image =
+                "hash:sha3:22e08b990b6c6685c7e80ecd9a1adb52561a7d9fe9e69b915269da22:http://127.0.0.1/i";
+            const auto unit = std::make_shared<provider::ScriptUnit>(executor, time, runtimes->make("a"), unit_options);
+            activities.attach("0xprovider", activity, unit);
+            const auto url = http::Url::parse("http://127.0.0.1:" + std::to_string(server.port()));
+            const auto transport = http::make_transport(executor, time, url);
+            std::exception_ptr failure;
+            try {
+                yagna::Client client(transport, "devnet", time, Random(1), Logger());
+                WorkContext work(client, time, yagna::Agreement(), activity, {}, WorkOptions(), WorkHooks());
+                constexpr std::size_t size = 24'000'000;
+                RunOptions options;
+                options.out = Capture::stream().as_text();
+                Script script;
+                script.deploy().start().shell("sleep 0.3").shell("yes 0123456789abcde | head -c 24000000", options);
+                std::size_t told = 0;
+                bool in_order = true;
+                bool has_stalled = false;
+                bool is_complete = false;
+                const auto listen = [&](const CommandEvent& event) -> Task<> {
+                    if (event.kind == CommandEvent::Kind::finished)
+                        is_complete = event.is_complete;
+                    if (event.index != 3 || event.kind != CommandEvent::Kind::out)
+                        co_return;
+                    constexpr std::string_view line = "0123456789abcde\n";
+                    for (const char letter : event.text)
+                        in_order = in_order && letter == line[told++ % line.size()];
+                    if (!has_stalled && told > size / 2) {
+                        has_stalled = true;
+                        co_await time.sleep_for(500ms, "a reader who stalls");
+                    }
+                };
+                const EventSink sink(listen);
+                const auto results = co_await work.execute(script, sink);
+                CHECK(results.size() == 4);
+                CHECK(told == size);
+                CHECK(in_order);
+                CHECK(is_complete);
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            transport->close();
+            co_await unit->stop();
+            server.close();
+            co_await group.join();
+            if (failure)
+                std::rethrow_exception(failure);
+        },
+        std::chrono::seconds(100));
 }

@@ -92,8 +92,8 @@ public:
     /// The daemon's streams begin some 40 ms after the command, have no end, and lose what happens while a connection
     /// is broken: what is missing is read again from the result when the command has ended, and told then (is_late).
     /// That takes at most WorkOptions::remembered_output bytes; of a command that printed more the end is told by the
-    /// stream alone, its result has no output, and CommandEvent::is_complete says whether the stream saw all of it. It
-    /// does for every command but the first, if no connection broke: put a short one first if it matters.
+    /// stream alone, its result has no output, and CommandEvent::is_complete says whether the stream saw all of it: of
+    /// each command that began after the stream did, if no connection broke. If it matters, put a short one first.
     ///
     /// `script` and `sink` outlive the await. Errors as above, and what the sink throws.
     Task<std::vector<CommandResult>> execute(const Script& script, const EventSink& sink);
