@@ -18,6 +18,7 @@ Run run_clock(std::uint64_t seed, Duration length)
 {
     simulation::WorldOptions options;
     options.seed = seed;
+    options.manager.payment.budget = Amount(100); // A day of the devnet's providers costs more than the default.
     simulation::World world(options);
     add_providers(world, 3);
     Run result;
