@@ -125,6 +125,50 @@ private:
     int seconds_;
 };
 
+// Prints slowly, fast, and what is no text; and keeps what it was told of that.
+class Streaming final : public Service {
+public:
+    Payload payload() const override { return image(); }
+
+    Task<> run(WorkContext& work) override
+    {
+        RunOptions options;
+        options.out = options.err = Capture::stream();
+        Script script;
+        script.shell("for i in 1 2 3 4 5; do echo line $i; echo note >&2; sleep 0.2; done; printf '\\377'", options)
+            .shell("seq 1 40000", options)
+            .shell("echo whole")
+            .shell("echo last; exit 7", options);
+        std::vector<std::string> out(4);
+        const EventSink sink([&](const CommandEvent& event) {
+            late += event.is_late ? 1 : 0;
+            pieces += event.index == 0 && event.kind == CommandEvent::Kind::out ? 1 : 0;
+            ends += event.kind == CommandEvent::Kind::finished ? 1 : 0;
+            if (event.kind == CommandEvent::Kind::out)
+                out.at(static_cast<std::size_t>(event.index)) += event.text;
+        });
+        try {
+            co_await work.execute(script, sink);
+        } catch (const CommandError& error) {
+            exit_code = error.exit_code();
+            last = error.out();
+        }
+        told = out;
+        const auto usage = co_await work.usage();
+        counters = usage.counters.size();
+        cost = co_await work.cost();
+    }
+
+    std::vector<std::string> told;
+    std::string last;
+    int pieces = 0;
+    int late = 0;
+    int ends = 0;
+    int exit_code = 0;
+    std::size_t counters = 0;
+    Amount cost;
+};
+
 // Rents from a provider of a subnet of its own; then both end, and nothing may be left over.
 void rent(int capacity, Duration note_interval, const std::function<Task<>(ServiceManager&, Rented&)>& body)
 {
@@ -177,6 +221,31 @@ TEST_CASE("a command that fails on a real daemon's provider says how")
         CHECK(failure.find("exit code 3") != std::string::npos);
         CHECK(failure.find("ExeScript command exited with code 3") != std::string::npos);
         CHECK(service->status() == ServiceStatus::failed);
+    });
+}
+
+TEST_CASE("output comes through a real daemon as it is printed, each byte once")
+{
+    rent(1, 120s, [](ServiceManager& manager, Rented&) -> Task<> {
+        const auto service = manager.create_service<Streaming>();
+        co_await service->wait_for(ServiceStatus::running);
+        const auto object = service->service<Streaming>();
+        co_await service->wait_for(ServiceStatus::stopped);
+        REQUIRE(object->told.size() == 4);
+        CHECK(object->told[0] == "line 1\nline 2\nline 3\nline 4\nline 5\n\xff");
+        CHECK(object->pieces >= 5);
+        std::string numbers;
+        for (int number = 1; number <= 40'000; ++number)
+            numbers += std::to_string(number) + "\n";
+        CHECK(object->told[1] == numbers);
+        CHECK(object->told[2] == "whole\n");
+        CHECK(object->told[3] == "last\n");
+        CHECK(object->last == "last\n");
+        CHECK(object->exit_code == 7);
+        CHECK(object->ends == 4);
+        CHECK(object->late == 0);
+        CHECK(object->counters == 2);
+        CHECK(object->cost >= Amount::parse("0.001"));
     });
 }
 
