@@ -86,14 +86,17 @@ struct Opened {
     std::exception_ptr failure;
 };
 
-Task<Opened> open(std::shared_ptr<Handler> handler, std::shared_ptr<const Request> request, Executor executor)
+// `home` is the handler's executor, unless the sender is there as well.
+Task<Opened>
+open(std::shared_ptr<Handler> handler, std::shared_ptr<const Request> request, std::optional<Executor> home)
 {
     Opened opened;
     opened.response = co_await handler->handle(*request);
     const auto source = opened.response.source();
     if (!source)
         co_return opened;
-    opened.response.set_source(kept_at(executor, source));
+    if (home)
+        opened.response.set_source(kept_at(*home, source));
     opened.response.body().clear();
     try {
         opened.piece = co_await next_piece(handler, source);
@@ -331,9 +334,11 @@ Task<std::unique_ptr<ResponseStream>> open_stream(std::shared_ptr<State> state, 
     if (state->closed)
         fail_closed(request, TransportError::Sent::no);
     const auto executor = co_await asio::this_coro::executor;
-    std::function<Task<Opened>()> function = [handler = state->handler, copy = copy_of(request),
-                                              handler_executor = state->handler_executor] {
-        return open(handler, copy, handler_executor);
+    std::optional<Executor> home;
+    if (executor != state->handler_executor)
+        home = state->handler_executor;
+    std::function<Task<Opened>()> function = [handler = state->handler, copy = copy_of(request), home] {
+        return open(handler, copy, home);
     };
     auto opening = start(*state, executor, std::move(function));
     auto opened = co_await guarded(state, request, request.limit(), Phase::answering, std::move(opening));

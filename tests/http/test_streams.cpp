@@ -116,8 +116,18 @@ void run_all(const Body& body)
             Event gate(executor);
             world.gate = &gate;
             const auto transport = make_transport(executor, time, url_of(server.port()));
-            co_await body(*transport, time, world);
+            std::exception_ptr failure;
+            try {
+                co_await body(*transport, time, world);
+            } catch (...) {
+                failure = std::current_exception();
+            }
             transport->close();
+            // The server notices; before that its sources may wait at the gate.
+            while (world.alive > 0)
+                co_await time.sleep_for(5ms, "the sources go");
+            if (failure)
+                std::rethrow_exception(failure);
         });
         CHECK(world.alive == 0);
     }
