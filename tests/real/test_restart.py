@@ -94,6 +94,29 @@ class Restart(unittest.TestCase):
         provider.wait(PATIENCE)
         self.assertEqual(provider.returncode, 0, provider_errors.all)
 
+    def test_provider_finds_its_daemon_again(self):
+        provider, _, provider_errors = self.start(DEVNET, "provider", "--provider", "steady", "--verbose")
+        clock, output, errors = self.start(CLOCK, "--times", "8")
+        self.assertTrue(output.wait_for(2), errors.all)
+        tool("kill", self.bed, "provider")
+        tool("start", self.bed, "provider")
+        clock.wait(PATIENCE)
+        # By the same activity or, if the daemons have given that up, by another.
+        self.assertEqual((clock.returncode, len(output.text().splitlines())), (0, 8), errors.all)
+        provider.send_signal(signal.SIGINT)
+        provider.wait(PATIENCE)
+        self.assertEqual(provider.returncode, 0, provider_errors.all)
+        self.assertIn("is on the service bus again", provider_errors.text())
+        daemon = Daemon(self.env["YAGNA_API_URL"], self.env["YAGNA_APPKEY"])
+        self.assertEqual(daemon.leftovers(), NOTHING_LEFT)
+        invoices = daemon.get("/payment-api/v1/invoices")
+        self.assertEqual({each["status"] for each in invoices}, {"ACCEPTED"}, invoices)
+        theirs = Daemon(self.env["PROVIDER_API_URL"], self.env["PROVIDER_APPKEY"])
+        for invoice in invoices:
+            for activity in invoice["activityIds"]:
+                state = theirs.get(f"/activity-api/v1/activity/{activity}/state")
+                self.assertEqual(state["state"], ["Terminated", None])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
