@@ -38,6 +38,11 @@ RetryPolicy take_over_policy()
     return policy;
 }
 
+std::string still_open(const yagna::AgreementId& agreement, const yagna::NodeId& provider, const std::string& problem)
+{
+    return "agreement " + agreement + " with " + provider + " may still be open: " + problem;
+}
+
 bool is_not_found(const std::exception_ptr& failure)
 {
     try {
@@ -336,30 +341,40 @@ Task<> AgreementDesk::terminate(const yagna::Agreement& agreement)
     }
 }
 
-void AgreementDesk::take_over(
-    const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem)
+struct AgreementDesk::TakenOver {
+    yagna::AgreementId id;
+    yagna::NodeId provider;
+    yagna::Reason reason;
+    std::function<void()> on_end;
+};
+
+bool AgreementDesk::take_over(
+    const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem,
+    std::function<void()> on_end)
 {
-    const auto id = agreement.id;
-    unowned_[id] = "agreement " + id + " with " + agreement.provider + " may still be open: " + problem;
     if (closing_.is_set())
-        return; // Its owner has tried until now.
-    auto kept = std::make_shared<const yagna::Reason>(reason);
-    tasks_.spawn("end an agreement that its owner could not end", [this, id, kept] { return end(id, kept); });
+        return false;
+    unowned_[agreement.id] = still_open(agreement.id, agreement.provider, problem);
+    auto taken =
+        std::make_shared<const TakenOver>(TakenOver{agreement.id, agreement.provider, reason, std::move(on_end)});
+    tasks_.spawn("end an agreement that its owner could not end", [this, taken] { return end(taken); });
+    return true;
 }
 
 // The daemon, or its way to the provider, may be away for hours; meanwhile the provider may be working, and charging.
-Task<> AgreementDesk::end(yagna::AgreementId agreement, std::shared_ptr<const yagna::Reason> reason)
+Task<> AgreementDesk::end(std::shared_ptr<const TakenOver> taken)
 {
     Backoff pause(take_over_policy(), Random(random_.next()));
-    for (;;) {
+    std::string told;
+    for (bool is_last = false; !is_last;) {
         auto again = time_.sleep_for(pause.next(), "before ending an agreement again");
         auto closing = closing_.wait();
         co_await first_of(std::move(again), std::move(closing));
-        const bool is_last = closing_.is_set();
+        is_last = closing_.is_set();
         std::exception_ptr failure;
         std::optional<yagna::EndOutcome> outcome;
         try {
-            auto attempt = client_.market().terminate(agreement, *reason, ending_attempt);
+            auto attempt = client_.market().terminate(taken->id, taken->reason, ending_attempt);
             outcome = co_await with_timeout(time_, ending_attempt, std::move(attempt), "ending an agreement");
         } catch (...) {
             failure = std::current_exception();
@@ -368,13 +383,16 @@ Task<> AgreementDesk::end(yagna::AgreementId agreement, std::shared_ptr<const ya
             std::rethrow_exception(failure);
         const bool is_over = outcome && *outcome != yagna::EndOutcome::wrong_state;
         if (is_over || (failure && is_not_found(failure))) {
-            log_.info("agreement ", agreement, " has ended at last");
-            unowned_.erase(agreement);
-            co_return;
+            log_.info("agreement ", taken->id, " has ended at last");
+            unowned_.erase(taken->id);
+            break;
         }
-        if (is_last)
-            co_return;
+        const auto problem = failure ? describe(failure) : std::string("the daemon does not answer in time");
+        if (std::exchange(told, problem) != problem)
+            log_.warning("agreement ", taken->id, " could not be ended yet: ", problem);
+        unowned_[taken->id] = still_open(taken->id, taken->provider, problem);
     }
+    taken->on_end();
 }
 
 Task<std::optional<yagna::AgreementState>> AgreementDesk::read_state(const yagna::AgreementId& agreement)

@@ -65,8 +65,10 @@ public:
     void handed_over(const yagna::AgreementId& agreement) { unowned_.erase(agreement); }
     /// Ends an approved agreement that nobody needs.
     Task<> terminate(const yagna::Agreement& agreement);
-    /// Goes on ending an agreement whose owner could not, until it has ended; listed until then.
-    void take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem);
+    /// See Market::take_over.
+    bool take_over(
+        const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem,
+        std::function<void()> on_end);
     /// Tries once more to end what could not be ended; those attempts are tasks of the group.
     void close() { closing_.set(); }
 
@@ -84,7 +86,8 @@ private:
     Task<> await_decision(SigningCase& signing);
     Task<bool> conclude(const std::shared_ptr<SigningCase>& signing);
     Task<> watch(std::shared_ptr<SigningCase> signing);
-    Task<> end(yagna::AgreementId agreement, std::shared_ptr<const yagna::Reason> reason);
+    struct TakenOver;
+    Task<> end(std::shared_ptr<const TakenOver> taken);
     Task<Cancelled> cancel(const yagna::AgreementId& agreement, std::string_view why);
     Task<std::optional<yagna::AgreementState>> read_state(const yagna::AgreementId& agreement);
     Backoff backoff();

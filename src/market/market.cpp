@@ -109,9 +109,14 @@ public:
         co_return *waiter.agreement;
     }
 
-    void take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem)
+    bool take_over(
+        const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem,
+        std::function<void()> on_end)
     {
-        desk_.take_over(agreement, reason, problem);
+        return desk_.take_over(agreement, reason, problem, [this, id = agreement.id, on_end = std::move(on_end)] {
+            agreement_ended(id);
+            on_end();
+        });
     }
 
     void agreement_ended(const yagna::AgreementId& agreement)
@@ -273,9 +278,11 @@ Task<yagna::Agreement> Market::hire(const Order& order, Progress progress)
     return implementation_->hire(order, std::move(progress));
 }
 
-void Market::take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem)
+bool Market::take_over(
+    const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem,
+    std::function<void()> on_end)
 {
-    implementation_->take_over(agreement, reason, problem);
+    return implementation_->take_over(agreement, reason, problem, std::move(on_end));
 }
 
 void Market::agreement_ended(const yagna::AgreementId& agreement) { implementation_->agreement_ended(agreement); }

@@ -117,9 +117,9 @@ Task<> Worker::drive()
     if (failure)
         give_up(is_cancelled(failure) ? "the manager's time for closing was over" : describe(failure));
     timers_.cancel();
-    let_go();
     if (agreement_ && !life_.agreement_is_over())
         may_be_open("its end is not known");
+    let_go();
     waits_no_more();
     auto self = shared_from_this(); // The record may hold the last reference but this one.
     service_.reset();
@@ -452,6 +452,8 @@ void Worker::let_go()
     if (!agreement_ || std::exchange(let_go_, true))
         return;
     engine_->feed().forget(agreement_->id);
+    if (handed_over_)
+        return;
     engine_->market().agreement_ended(agreement_->id);
     engine_->payments().agreement_ended(agreement_->id);
 }
@@ -492,11 +494,10 @@ Task<> Worker::end_agreement()
     if (agreement_settled_)
         co_return;
     const auto ended = co_await has_ended();
-    const bool is_told = std::exchange(agreement_settled_, true);
-    if (ended || is_told)
-        co_return;
-    log_.warning("agreement ", agreement_->id, " could not be ended yet: ", problem);
-    engine_->market().take_over(*agreement_, farewell(), problem);
+    if (ended)
+        agreement_settled_ = true;
+    else
+        may_be_open(problem);
 }
 
 yagna::Reason Worker::farewell() const
@@ -562,11 +563,17 @@ Task<> Worker::limit_passes(Duration limit, Duration in_a_hurry)
 
 Duration Worker::shortened(Duration limit) const { return insisted_.is_set() ? std::min(limit, hurried) : limit; }
 
+// The market goes on ending it; meanwhile its provider may charge for it. Once there is no market, people have to know.
 void Worker::may_be_open(const std::string& problem)
 {
     if (std::exchange(agreement_settled_, true))
         return;
-    left_over("agreement " + agreement_->id + " with " + agreement_->provider + " may still be open: " + problem);
+    auto settle = [engine = engine_.get(), id = agreement_->id] { engine->payments().agreement_ended(id); };
+    handed_over_ = engine_->market().take_over(*agreement_, farewell(), problem, std::move(settle));
+    if (handed_over_)
+        log_.warning("agreement ", agreement_->id, " could not be ended yet: ", problem);
+    else
+        left_over("agreement " + agreement_->id + " with " + agreement_->provider + " may still be open: " + problem);
 }
 
 void Worker::left_over(const std::string& what) { engine_->left_over("service " + record_->id() + ": " + what); }

@@ -113,7 +113,8 @@ private:
     std::optional<HealthMonitor::Id> watched_;
     bool ending_agreement_ = false;
     bool ended_by_others_ = false;
-    bool agreement_settled_ = false; // Its end is known, or it was listed as left over.
+    bool agreement_settled_ = false; // Its end is known, or somebody else's business.
+    bool handed_over_ = false;       // To the market.
     bool let_go_ = false;
     bool counts_as_waiting_ = true;
 

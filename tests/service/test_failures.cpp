@@ -392,18 +392,20 @@ TEST_CASE("a daemon that hangs when an agreement is ended holds nobody up")
         true);
 }
 
-TEST_CASE("an agreement that cannot be ended at first is ended later")
+TEST_CASE("an agreement that cannot be ended at first is ended later, and what its provider did until then is paid")
 {
     play([](Scene& scene) -> Task<> {
         auto service = co_await running<Idle>(scene);
         // What a daemon says whose way to the provider is interrupted; the client tries three times itself.
         scene.devnet.faults().add(
             http::Method::post, "/market-api/v1/agreements/*/terminate",
-            devnet::Fault::answer(500, R"({"message":"Protocol error while terminating: unreachable"})"), 9);
+            devnet::Fault::answer(500, R"({"message":"Protocol error while terminating: unreachable"})"), 30);
+        scene.devnet.faults().add(http::Method::del, "/activity-api/v1/activity/*", devnet::Fault::hang(), 1);
         service->stop();
         co_await service->wait_for(S::stopped);
+        co_await scene.time.sleep_for(2min, "nobody ends it");
         CHECK(scene.agent().agreements().size() == 1);
-        co_await scene.time.sleep_for(2min, "somebody goes on");
+        co_await scene.time.sleep_for(10min, "somebody goes on");
         CHECK(scene.agent().agreements().empty());
         co_await scene.close();
         CHECK(scene.leftovers.empty());

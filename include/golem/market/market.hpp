@@ -134,8 +134,12 @@ public:
     Task<yagna::Agreement> hire(const Order& order, Progress progress);
 
     /// Goes on ending an agreement made here that its owner tried to end in vain: every minute or so until it has
-    /// ended, and once more at close(), which lists what is still open with `problem`.
-    void take_over(const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem);
+    /// ended, and once more at close(), which lists what is still open with `problem`, or what was said last.
+    /// agreement_ended() is told here. `on_end` is called once, when the agreement has ended or was given up; it must
+    /// not throw. False, and nothing is done, if the market is closed or being closed.
+    bool take_over(
+        const yagna::Agreement& agreement, const yagna::Reason& reason, const std::string& problem,
+        std::function<void()> on_end);
 
     /// Tells that an agreement made here has ended: the provider will offer itself again on its demand.
     void agreement_ended(const yagna::AgreementId& agreement);
