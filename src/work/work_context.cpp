@@ -15,6 +15,8 @@ namespace golem {
 namespace {
 
 // Between polls that came back early without a result: a daemon that does not wait must not be asked in a tight loop.
+// A failure of an early command is noticed this much later.
+constexpr Duration first_look = std::chrono::seconds(2);
 constexpr Duration shortest_poll = std::chrono::seconds(1);
 
 ProviderFacts facts_of(const yagna::Agreement& agreement)
@@ -114,10 +116,18 @@ Task<yagna::BatchId> WorkContext::submit(const Script& script)
 }
 
 // The result of one command after the other: what has been read is not sent again, and a failure is noticed at once.
+// Before that a look at the whole list, which comes with the end of the last command: one request for a short batch.
 Task<std::vector<CommandResult>> WorkContext::run_batch(const Script& script, int& current)
 {
     const auto batch = co_await submit(script);
     std::vector<CommandResult> results;
+    if (script.size() > 1) {
+        results = co_await poll_list(batch, script, first_look);
+        current = static_cast<int>(results.size());
+        const auto problem = results.empty() ? nullptr : detail::problem_of(results.back(), script);
+        if (problem)
+            std::rethrow_exception(problem);
+    }
     while (current < script.size()) {
         const auto start = time_.now();
         auto result = co_await poll(batch, script, current);
@@ -150,29 +160,43 @@ Task<std::vector<CommandResult>> WorkContext::follow_batch(const Script& script,
 Task<std::optional<CommandResult>> WorkContext::poll(const yagna::BatchId& batch, const Script& script, int index)
 {
     std::optional<CommandResult> result;
-    std::exception_ptr failure;
-    bool answered = true;
-    try {
-        if (script.size() == 1) {
-            auto results = co_await client_.activity().results(activity_, batch, options_.poll_one);
-            failure = detail::problem_of(results, script);
-            if (!failure && !results.empty())
-                result = std::move(results.front());
-        } else {
-            result = co_await client_.activity().result(activity_, batch, index, options_.poll_one);
-            answered = result.has_value();
-        }
-    } catch (const Error& error) {
-        // The provider did not answer in time; whether it is still there is found out elsewhere.
-        answered = false;
-        if (error.errc() != Errc::timed_out)
-            failure = std::current_exception();
+    if (script.size() == 1) {
+        auto results = co_await poll_list(batch, script, options_.poll_one);
+        if (!results.empty())
+            result = std::move(results.front());
+        co_return result;
     }
-    if (failure)
-        std::rethrow_exception(failure);
-    if (answered && hooks_.on_alive)
+    try {
+        result = co_await client_.activity().result(activity_, batch, index, options_.poll_one);
+    } catch (const Error& error) {
+        if (error.errc() != Errc::timed_out)
+            throw;
+    }
+    if (result && hooks_.on_alive)
         hooks_.on_alive();
     co_return result;
+}
+
+// What has ended until `wait` is over, at once if all has; nothing if the provider did not answer in time: whether it
+// is still there is found out elsewhere.
+Task<std::vector<CommandResult>>
+WorkContext::poll_list(const yagna::BatchId& batch, const Script& script, Duration wait)
+{
+    std::vector<CommandResult> results;
+    bool answered = true;
+    try {
+        results = co_await client_.activity().results(activity_, batch, wait);
+    } catch (const Error& error) {
+        if (error.errc() != Errc::timed_out)
+            throw;
+        answered = false;
+    }
+    const auto problem = detail::problem_of(results, script);
+    if (problem)
+        std::rethrow_exception(problem);
+    if (answered && hooks_.on_alive)
+        hooks_.on_alive();
+    co_return results;
 }
 
 Task<yagna::ActivityState> WorkContext::state() { return client_.activity().state(activity_); }

@@ -94,6 +94,31 @@ TEST_CASE("an empty script sends nothing")
     CHECK(ended.requests.empty());
 }
 
+TEST_CASE("a short batch is one look at its list")
+{
+    Script script;
+    script.deploy().start();
+    const auto both = "[" + item(0, true, "") + "," + item(1, true, "") + "]";
+    const auto ended = execute(
+        [&](auto& daemon) {
+            daemon.expect(batch);
+            daemon.expect(answer(200, both));
+        },
+        script);
+    CHECK(ended.results.size() == 2);
+    REQUIRE(ended.requests.size() == 2);
+    CHECK(contains(ended.requests[1].target(), "/exec/b1?timeout=2"));
+    CHECK(!contains(ended.requests[1].target(), "commandIndex"));
+
+    const auto failed = execute(
+        [&](auto& daemon) {
+            daemon.expect(batch);
+            daemon.expect(answer(200, "[" + item(0, false, "", "Runtime error: no") + "]"));
+        },
+        script);
+    CHECK(failed.code == Errc::command_failed);
+}
+
 TEST_CASE("several results are asked for one after the other, and the first failure ends the batch at once")
 {
     Script script;
@@ -101,15 +126,15 @@ TEST_CASE("several results are asked for one after the other, and the first fail
     const auto ended = execute(
         [](auto& daemon) {
             daemon.expect(batch);
-            auto first = answer(200, "[" + item(0, true, "") + "]");
-            first.delay = 5s;
-            daemon.expect(first);
+            auto look = answer(200, "[" + item(0, true, "") + "]");
+            look.delay = 2s;
+            daemon.expect(look);
             daemon.expect(answer(408, R"({"message":"Timeout"})"));
             daemon.expect(answer(200, "[" + item(0, true, "") + "," + item(1, false, "", "Runtime error: no") + "]"));
         },
         script);
     CHECK(ended.code == Errc::command_failed);
-    CHECK(ended.took < 7s);
+    CHECK(ended.took < 4s);
     try {
         std::rethrow_exception(ended.failure);
     } catch (const CommandError& error) {
@@ -118,7 +143,7 @@ TEST_CASE("several results are asked for one after the other, and the first fail
         CHECK(error.their_words() == "Runtime error: no");
     }
     REQUIRE(ended.requests.size() == 4);
-    CHECK(contains(ended.requests[1].target(), "/exec/b1?timeout=60&commandIndex=0"));
+    CHECK(!contains(ended.requests[1].target(), "commandIndex"));
     CHECK(contains(ended.requests[2].target(), "/exec/b1?timeout=60&commandIndex=1"));
     CHECK(contains(ended.requests[3].target(), "/exec/b1?timeout=60&commandIndex=1"));
 }

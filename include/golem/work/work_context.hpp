@@ -144,6 +144,7 @@ private:
     Task<std::vector<CommandResult>> run_batch(const Script& script, int& current);
     Task<std::vector<CommandResult>> follow_batch(const Script& script, const EventSink& sink, int& current);
     Task<std::optional<CommandResult>> poll(const yagna::BatchId& batch, const Script& script, int index);
+    Task<std::vector<CommandResult>> poll_list(const yagna::BatchId& batch, const Script& script, Duration wait);
     Task<std::vector<CommandResult>> limited(Task<std::vector<CommandResult>> work, const Script& script, int& current);
     void tell_lost(const std::exception_ptr& failure) const;
 
