@@ -14,9 +14,9 @@ namespace golem {
 
 namespace {
 
-// Between polls that came back early without a result: a daemon that does not wait must not be asked in a tight loop.
 // A failure of an early command is noticed this much later.
 constexpr Duration first_look = std::chrono::seconds(2);
+// Between polls that came back early without a result: a daemon that does not wait must not be asked in a tight loop.
 constexpr Duration shortest_poll = std::chrono::seconds(1);
 
 ProviderFacts facts_of(const yagna::Agreement& agreement)
