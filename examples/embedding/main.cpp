@@ -69,12 +69,22 @@ try {
         while (text.wait_for(50ms) != std::future_status::ready && !interrupted) {
         }
     }
-    // After Ctrl-C the threads go on until close(): it stops their services and refuses new ones.
-    if (!interrupted)
-        for (auto& text : texts)
+    // One that failed must not be waited for by another that waits for ever: close() ends what still runs, and refuses
+    // new services.
+    std::exception_ptr failure;
+    for (auto& text : texts) {
+        if (interrupted || failure)
+            break;
+        try {
             std::cout << text.get();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+    }
     for (const auto& line : golem::wait(manager, manager.close()))
         std::cerr << "left over: " << line << '\n';
+    if (failure)
+        std::rethrow_exception(failure);
     return interrupted ? 130 : 0;
 } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << '\n';

@@ -32,7 +32,7 @@ public:
     golem::Task<golem::http::Response> handle(const golem::http::Request& request) override
     {
         auto response = answer(request);
-        // Any page may ask: the bearer header is not sent by browsers on their own.
+        // Any page may ask, as with the reference: whoever can reach the port can use the budget.
         response.headers().set("Access-Control-Allow-Origin", "*");
         if (request.method() == golem::http::Method::options) {
             response.headers().set("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
@@ -49,7 +49,7 @@ private:
     using Response = golem::http::Response;
     using Instances = std::vector<std::shared_ptr<Instance>>;
 
-    static Response json(unsigned status, const Json& body) { return Response(status, body.dump()); }
+    static Response json(unsigned status, const Json& body) { return Response(status, write_json(body)); }
 
     static Response problem(unsigned status, std::string_view message)
     {
@@ -92,6 +92,11 @@ private:
         const auto user = address_in(*header);
         if (user.empty())
             return problem(400, "'Authorization' must be 'Bearer ' and an Ethereum address: 0x and 40 hex digits");
+        // Who only looks leaves no trace.
+        Instances none;
+        const auto known = users_.find(user);
+        if (known == users_.end() && action != &Api::create)
+            return (this->*action)(request, none);
         return (this->*action)(request, users_[user]);
     }
 
@@ -118,7 +123,9 @@ private:
 
     Response create(const Request& request, Instances& instances)
     {
-        const auto body = Json::parse(request.body(), nullptr, false);
+        if (request.headers().get("X-Golem-Body-Size")) // Cut by the server.
+            return problem(413, "the body is too large");
+        const auto body = read_json(request.body());
         if (!body.is_object())
             return problem(400, "the body should be a JSON object");
         if (!body.contains("params"))

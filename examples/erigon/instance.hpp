@@ -1,18 +1,16 @@
 // An Erigon node on a provider, and the handle that the API shows to its user.
 #pragma once
 
+#include "json.hpp"
+
 #include <golem/core/timestamp.hpp>
 #include <golem/golem.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <optional>
 #include <string>
 #include <utility>
 
 namespace erigon {
-
-using Json = nlohmann::ordered_json;
 
 // Runs on a provider's own runtime, "erigon", which has no image: it is started with the init params and asked with the
 // command STATUS.
@@ -41,7 +39,7 @@ private:
     golem::Task<> ask_status(golem::WorkContext& work)
     {
         const auto status = co_await work.run("STATUS");
-        const auto answer = Json::parse(status.out, nullptr, false);
+        const auto answer = read_json(status.out);
         if (!answer.is_object())
             throw golem::Error(golem::Errc::protocol, "ask a node for its status", "the answer is no JSON object");
         for (const auto* name : {"url", "auth", "network"})

@@ -4,12 +4,12 @@
 //   erigon-runtime STATUS                          prints {"status", "url", "auth", "network"}
 //
 // Both in one directory. It answers Ethereum's JSON-RPC over HTTP with basic authentication; it knows no chain.
+#include "json.hpp"
+
 #include <golem/core/random.hpp>
 #include <golem/core/real_time.hpp>
 #include <golem/core/task_group.hpp>
 #include <golem/http/server.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -28,7 +28,7 @@
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using erigon::Json;
 using namespace golem;
 
 constexpr auto status_file = "status.json";
@@ -64,7 +64,7 @@ public:
 private:
     Json answer(const std::string& body) const
     {
-        const auto call = Json::parse(body, nullptr, false);
+        const auto call = erigon::read_json(body);
         Json reply;
         reply["jsonrpc"] = "2.0";
         reply["id"] = call.is_object() ? call.value("id", Json()) : Json();

@@ -56,6 +56,7 @@ public:
     void stop() noexcept override { processes_->stop(); }
     void kill() noexcept override { processes_->kill(); }
     double cpu_seconds() const override { return processes_->cpu_seconds(); }
+    std::optional<std::uint64_t> transferred() const override { return processes_->transferred(); }
 
 private:
     [[noreturn]] static void fail(const RunOutput& output)

@@ -218,8 +218,9 @@ class Erigon(unittest.TestCase):
             for params in ([], 'goerli', 1, None):
                 self.assert_problem(create(body={'params': params}), 400, "'params' should be an object")
             self.assert_problem(create(body={'params': {}, 'name': 5}), 400, "'name' should be a string")
-            for raw in (b'', b'{', b'[]', b'"\xff"', b'{"params": {}' + b' ' * 100000 + b'}'):
+            for raw in (b'', b'{', b'[]', b'"\xff"', b'{"params": {"a": ' + b'[' * 20000 + b']' * 20000 + b'}}'):
                 self.assert_problem(create(raw=raw), 400, 'JSON object')
+            self.assert_problem(create(raw=b'{"params": {}' + b' ' * 100000 + b'}'), 413, 'too large')
             self.assert_problem(server.call('POST', '/stopInstance/0123', ADA), 404, 'no instance')
             self.assert_problem(server.call('POST', '/stopInstance/', ADA), 404, 'no instance')
             self.assert_problem(server.call('GET', '/nothing', ADA), 404, '/nothing')
