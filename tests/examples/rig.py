@@ -89,7 +89,9 @@ class Daemon:
 
     def leftovers(self):
         """What is still open, by kind; empty lists everywhere in a clean world."""
-        states = ('Proposal', 'Pending', 'Approved')
+        # One that was created and not confirmed (Proposal) binds nobody: its provider does not know it, and the daemon
+        # cannot cancel it.
+        states = ('Pending', 'Approved')
         return {
             'demands': [d['demandId'] for d in self.get('/market-api/v1/demands')],
             'agreements': [a['id'] for s in states for a in self.get('/market-api/v1/agreements?state=' + s)],
