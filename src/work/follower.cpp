@@ -132,6 +132,11 @@ Task<> Follower::read_one(yagna::BatchStream& stream, bool& any)
 
 Task<> Follower::take(yagna::BatchEvent event)
 {
+    if (event.index < 0 || event.index >= script_.size())
+        throw Error(
+            Errc::protocol, "stream results",
+            "an event names command " + std::to_string(event.index) + "; the batch has " +
+                std::to_string(script_.size()));
     while (event.index > current_) {
         command_->is_passed = true;
         changed_.pulse();

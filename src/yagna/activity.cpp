@@ -100,9 +100,12 @@ Task<std::optional<BatchEvent>> BatchStream::next()
     }
     for (;;) {
         while (const auto item = parser_.next()) {
-            // `:ping` is said once the exe-unit has ended, and only then.
-            if (item->kind == http::StreamItem::Kind::comment)
-                co_return event;
+            // `:ping` is said once the exe-unit has ended, and only then; a proxy may say other things.
+            if (item->kind == http::StreamItem::Kind::comment) {
+                if (item->data == "ping")
+                    co_return event;
+                continue;
+            }
             event = codec::decode_batch_event(call.operation, item->data);
             if (event)
                 co_return event;

@@ -205,7 +205,13 @@ Task<std::unique_ptr<http::ResponseStream>> Caller::open(const CallClass& call, 
     if (stream->head().is_success())
         co_return stream;
     Answer answer = stream->head();
-    answer.body() = co_await http::read_all(*stream, options_.response_limit);
+    std::optional<std::string> words;
+    try {
+        auto reading = http::read_all(*stream, options_.response_limit);
+        words = co_await with_timeout(time_, limit, std::move(reading), "the words of a refusal");
+    } catch (const http::TransportError&) { // The status says enough.
+    }
+    answer.body() = std::move(words).value_or(std::string());
     throw explain(answer, operation, request.target());
 }
 

@@ -306,12 +306,16 @@ std::string Node::bytes() const
 {
     if (json_->is_string())
         return string();
+    if (!json_->is_array())
+        refuse("a list");
     std::string result;
-    for (const auto& item : items()) {
-        const auto byte = item.integer();
-        if (byte < 0 || byte > 255)
-            item.refuse("a byte");
-        result += static_cast<char>(static_cast<unsigned char>(byte));
+    result.reserve(json_->size());
+    // There may be millions: a Node is made only for what is refused.
+    for (const auto& element : *json_) {
+        const auto* byte = element.get_ptr<const Json::number_integer_t*>();
+        if (!byte || *byte < 0 || *byte > 255)
+            items()[result.size()].refuse("a byte");
+        result += static_cast<char>(static_cast<unsigned char>(*byte));
     }
     return result;
 }

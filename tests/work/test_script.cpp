@@ -1,3 +1,4 @@
+#include <golem/core/random.hpp>
 #include <golem/work/script.hpp>
 
 #include <golem/work/detail/command_outcome.hpp>
@@ -248,6 +249,26 @@ TEST_CASE("what a stream lost of an output is found in the whole of it")
     tracker.add("d");
     CHECK(tracker.is_large());
     CHECK(tracker.told() == 4);
+}
+
+TEST_CASE("a part of an output is found where the standard library finds it")
+{
+    Random random(1);
+    const auto text = [&](std::size_t size) {
+        std::string made;
+        while (made.size() < size)
+            made += static_cast<char>('a' + random.below(2)); // Two letters: much repeats.
+        return made;
+    };
+    for (int round = 0; round < 2000; ++round) {
+        const auto whole = text(random.below(40));
+        const auto part = text(random.below(8));
+        const auto from = random.below(whole.size() + 1);
+        CHECK(detail::find_part(whole, part, from) == whole.find(part, from));
+    }
+    // What a provider can choose to make a naive search take minutes: a test without it would be seen to hang.
+    const std::string whole(8u << 20, 'a');
+    CHECK(detail::find_part(whole, std::string(1u << 20, 'a') + "b", 0) == std::string::npos);
 }
 
 TEST_CASE("lines are cut where they end, or are too long")

@@ -11,6 +11,32 @@
 
 namespace golem::detail {
 
+/// Where `part` begins in `whole` at or after `from`; npos if nowhere. Linear in the sizes of both, whatever they hold:
+/// both are a provider's (Knuth, Morris, Pratt).
+inline std::size_t find_part(std::string_view whole, std::string_view part, std::size_t from)
+{
+    if (part.empty())
+        return from;
+    // The longest proper prefix of the part that ends at each of its places.
+    std::vector<std::size_t> border(part.size(), 0);
+    for (std::size_t place = 1, length = 0; place < part.size(); ++place) {
+        while (length > 0 && part[place] != part[length])
+            length = border[length - 1];
+        if (part[place] == part[length])
+            ++length;
+        border[place] = length;
+    }
+    for (std::size_t place = from, length = 0; place < whole.size(); ++place) {
+        while (length > 0 && whole[place] != part[length])
+            length = border[length - 1];
+        if (whole[place] == part[length])
+            ++length;
+        if (length == part.size())
+            return place + 1 - length;
+    }
+    return std::string_view::npos;
+}
+
 /// A piece of output that was not told yet.
 struct MissingPiece {
     std::string text;
@@ -48,7 +74,7 @@ public:
         std::vector<MissingPiece> missing;
         std::size_t place = 0;
         for (const auto& part : parts_) {
-            const auto found = whole.find(part, place);
+            const auto found = find_part(whole, part, place);
             if (found == std::string_view::npos)
                 return {MissingPiece{std::string(whole), told_ > 0}};
             if (found > place)
