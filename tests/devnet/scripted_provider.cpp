@@ -92,7 +92,10 @@ provider::RunOutput run_in_shell(const std::string& command)
                       ("golem-replay-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
     const auto out = base.string() + ".out";
     const auto err = base.string() + ".err";
-    const int status = std::system(("exec 2>/dev/null; cd /tmp; (exec " + command + ") >" + out + " 2>" + err).c_str());
+    // What a recorded command writes shall not land where the tests are run.
+    const auto enter = "cd " + quoted(base.parent_path().string());
+    const int status =
+        std::system(("exec 2>/dev/null; " + enter + "; (exec " + command + ") >" + out + " 2>" + err).c_str());
     provider::RunOutput output;
     output.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     output.out = read(out);
