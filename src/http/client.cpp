@@ -38,7 +38,8 @@ Task<> answer_begins(Connection& connection)
 Task<> send_request(State& state, Connection& connection, const Request& request, Attempt& attempt)
 {
     const std::string head = detail::request_head(request, state.authority);
-    if (request.body().size() <= surely_written) {
+    attempt.maybe_unread = request.body().size() > surely_read;
+    if (!attempt.maybe_unread) {
         co_await write(connection, head, request.body(), attempt);
         co_return;
     }
@@ -149,6 +150,13 @@ Task<> read_answer(
     } while (parser->get().result_int() / 100 == 1);
 }
 
+template <typename Message>
+bool is_reusable(const Connection& connection, const Attempt& attempt, const Message& message)
+{
+    const bool request_was_read = attempt.all_written && (!attempt.maybe_unread || message.result_int() / 100 == 2);
+    return request_was_read && message.keep_alive() && !message.need_eof() && connection.buffer.size() == 0;
+}
+
 Task<> try_once(State& state, Connection& connection, const Request& request, Instant deadline, Attempt& attempt)
 {
     const bool expecting = co_await write_request(state, connection, request, deadline, attempt);
@@ -163,8 +171,7 @@ Task<> try_once(State& state, Connection& connection, const Request& request, In
     auto message = parser->release();
     attempt.response = head_of(message);
     attempt.response.body() = std::move(message.body());
-    attempt.reusable =
-        attempt.all_written && message.keep_alive() && !message.need_eof() && connection.buffer.size() == 0;
+    attempt.reusable = is_reusable(connection, attempt, message);
 }
 
 [[noreturn]] void fail_attempt(const State& state, const Request& request, const Attempt& attempt)
@@ -347,9 +354,7 @@ private:
     void finish()
     {
         is_open_ = false;
-        const auto& message = parser_->get();
-        if (attempt_.all_written && message.keep_alive() && !message.need_eof() &&
-            lease_.connection().buffer.size() == 0)
+        if (is_reusable(lease_.connection(), attempt_, parser_->get()))
             lease_.give_back();
         else
             lease_.drop();

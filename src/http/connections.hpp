@@ -32,8 +32,9 @@ using Tcp = asio::ip::tcp;
 constexpr std::size_t first_read = 512;
 constexpr std::size_t largest_read = 64 * 1024;
 constexpr std::size_t header_limit = 16 * 1024;
-// What the buffers of a socket surely take. A larger body may meet a server that answers and does not read on.
-constexpr std::size_t surely_written = 64 * 1024;
+// What the buffers of a socket surely take, and a server surely reads. The daemon refuses a larger body (no or a wrong
+// key, more than 2 MiB of JSON) without having read it, keeps the connection, and never reads on.
+constexpr std::size_t surely_read = 64 * 1024;
 
 struct Connection {
     explicit Connection(const Executor& executor) : stream(executor) {}
@@ -59,6 +60,7 @@ struct Attempt {
     error_code error;
     std::size_t written = 0;
     bool all_written = false;
+    bool maybe_unread = false; // The answer to a large body may be one to its head alone.
     bool reusable = false;
     Response response;
 

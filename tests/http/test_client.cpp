@@ -317,6 +317,27 @@ TEST_CASE("a large request that is refused before it was read gets its answer")
     });
 }
 
+TEST_CASE("a connection on which a large request was refused is not used again")
+{
+    // A daemon with which the key does not pass reads neither the body nor what follows it.
+    const auto refuse = [](Tcp::socket& socket) -> Task<> {
+        co_await read_head(socket);
+        co_await write_text(socket, "HTTP/1.1 401 \r\nContent-Length: 2\r\n\r\nno");
+        co_await read_all(socket);
+    };
+    run_scripted(
+        {refuse, answering("HTTP/1.1 204 No Content\r\n\r\n")}, [](ScriptedServer&, Transport& transport) -> Task<> {
+            Request large(Method::post, "/");
+            large.set_body(std::string(200u << 10, 'x'));
+            const auto refused = co_await transport.send(large);
+            CHECK(refused.status() == 401);
+            Request next(Method::get, "/");
+            next.set_limit(5s);
+            const auto response = co_await transport.send(next);
+            CHECK(response.status() == 204);
+        });
+}
+
 TEST_CASE("cancellation drops the connection")
 {
     bool dropped = false;
