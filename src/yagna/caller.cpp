@@ -130,6 +130,7 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
     detail::CallProgress progress;
     std::optional<Backoff> backoff;
     auto sent = http::TransportError::Sent::no;
+    std::optional<Instant> unanswered_since;
     for (;;) {
         progress.contacted = contacted_;
         const auto limit = detail::attempt_limit(call, options_, progress);
@@ -149,18 +150,16 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
         if (!unanswered) {
             contacted_ = true;
             ++progress.answered;
-            if (answer.is_success() || std::ranges::find(expected, answer.status()) != expected.end()) {
-                if (progress.attempts > noteworthy_attempts)
-                    log_.info(
-                        operation, ": the daemon answers again, after ", progress.attempts, " attempts in ",
-                        seconds_text(progress.elapsed));
+            if (const auto since = std::exchange(silent_since_, std::nullopt))
+                log_.info(operation, ": the daemon answers again, after ", seconds_text(time_.now() - *since));
+            if (answer.is_success() || std::ranges::find(expected, answer.status()) != expected.end())
                 co_return answer;
-            }
         }
         progress.contacted = contacted_;
 
         std::optional<Failure> failure;
         if (unanswered) {
+            unanswered_since = unanswered_since.value_or(time_.now());
             if (unanswered->sent() != http::TransportError::Sent::no)
                 sent = unanswered->sent();
             const auto waited = std::min(limit, time_.now() - asked);
@@ -175,10 +174,13 @@ Task<Answer> Caller::call(const CallClass& call, http::Request& request, const s
         if (!backoff)
             backoff.emplace(RetryPolicy(), Random(random_.next()));
         const auto delay = detail::pause(call, options_, progress, backoff->next());
-        if (progress.attempts >= noteworthy_attempts)
+        if (progress.attempts >= noteworthy_attempts) {
             log_.warning(
                 failure->text(), "; attempt ", progress.attempts, " failed, the next one follows in ",
                 seconds_text(delay));
+            if (unanswered && !silent_since_)
+                silent_since_ = unanswered_since;
+        }
         co_await time_.sleep_for(delay, "before calling the daemon again");
         progress.elapsed = time_.now() - start;
     }

@@ -88,6 +88,8 @@ private:
     Logger log_;
     CallerOptions options_;
     bool contacted_ = false;
+    // The log has told that the daemon is silent. Any call's answer shows the end of it, a long poll's comes late.
+    std::optional<Instant> silent_since_;
 };
 
 } // namespace golem::yagna
