@@ -32,6 +32,7 @@ MAY_INCLUDE = {
 }
 
 HEAVY = re.compile(r"boost/(beast|process)\b|nlohmann/(?!json_fwd\.hpp)|spdlog/|sqlite3\.h|flatbuffers/|yaml-cpp/|CLI/")
+PRAGMA_ONCE = re.compile(r"^#pragma once$", re.MULTILINE)
 OPT_IN = re.compile(r"//.*\bopt-in\b", re.IGNORECASE)
 CODEC = re.compile(r"(json|codec)[^/]*$")
 
@@ -103,6 +104,8 @@ class Tree:
                     continue
                 findings.append(Finding(file, 1, f"{folder} is not in the table of folders"))
                 continue
+            if file.endswith(".hpp") and not PRAGMA_ONCE.search(self.texts[file]):
+                findings.append(Finding(file, 1, "a header without #pragma once"))
             findings += self.check_table(file, folder)
             findings += self.check_weight(file)
             findings += self.check_chains(file, folder)

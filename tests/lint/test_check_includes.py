@@ -8,12 +8,15 @@ import unittest
 from check_includes import check_tree
 
 
-def check(files):
+ONCE = "#pragma once\n"
+
+
+def check(files, header_end=ONCE):
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         for name, text in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
+            (root / name).write_text(text + header_end if name.endswith(".hpp") else text)
         findings, looked_at = check_tree(root)
         assert looked_at == len(files)
         return findings
@@ -28,6 +31,11 @@ class IncludeLint(unittest.TestCase):
         findings = check(files)
         self.assertEqual(len(findings), 1, findings)
         self.assertIn(expected, findings[0].text)
+
+    def test_once(self):
+        findings = check({"include/golem/core/a.hpp": "// #pragma once\n", "src/core/a.cpp": ""}, header_end="")
+        self.assertEqual([(finding.file, finding.text) for finding in findings],
+                         [("include/golem/core/a.hpp", "a header without #pragma once")])  # fmt: skip
 
     def test_table(self):
         wrong = [
