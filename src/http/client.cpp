@@ -1,6 +1,7 @@
 #include <golem/http/client.hpp>
 
 #include "connections.hpp"
+#include "websocket_client.hpp"
 
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_range.hpp>
@@ -390,6 +391,11 @@ public:
     Task<Response> send(const Request& request) override { return exchange(state_, request); }
 
     Task<std::unique_ptr<ResponseStream>> open(const Request& request) override { return open_stream(state_, request); }
+
+    Task<WebSocketAnswer> open_websocket(const Request& request) override
+    {
+        return connections::open_websocket(state_, request);
+    }
 
     void close() noexcept override
     {

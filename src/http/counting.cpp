@@ -30,6 +30,26 @@ private:
     std::shared_ptr<std::size_t> under_way_;
 };
 
+class CountingTransport::CountedSocket final : public WebSocket {
+public:
+    CountedSocket(std::unique_ptr<WebSocket> inner, std::shared_ptr<std::size_t> under_way)
+        : inner_(std::move(inner)), under_way_(std::move(under_way))
+    {
+    }
+
+    ~CountedSocket() override { --*under_way_; }
+
+    const std::string& protocol() const noexcept override { return inner_->protocol(); }
+    Task<> send(const WebSocketMessage& message) override { return inner_->send(message); }
+    Task<std::optional<WebSocketMessage>> receive() override { return inner_->receive(); }
+    Task<> close(std::uint16_t code, std::string_view reason) override { return inner_->close(code, reason); }
+    const std::optional<WebSocketEnd>& end() const noexcept override { return inner_->end(); }
+
+private:
+    std::unique_ptr<WebSocket> inner_;
+    std::shared_ptr<std::size_t> under_way_;
+};
+
 void CountingTransport::begin(const Request& request)
 {
     ++total_;
@@ -83,6 +103,27 @@ Task<std::unique_ptr<ResponseStream>> CountingTransport::open(const Request& req
         std::rethrow_exception(error);
     stream = std::make_unique<CountedStream>(std::move(stream), under_way_);
     co_return stream;
+}
+
+Task<WebSocketAnswer> CountingTransport::open_websocket(const Request& request)
+{
+    begin(request);
+    const auto started = time_.now();
+    WebSocketAnswer answer;
+    std::exception_ptr error;
+    try {
+        answer = co_await inner_->open_websocket(request);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    if (!answer.socket)
+        --*under_way_;
+    end(request, error ? nullptr : &answer.response, error, started);
+    if (error)
+        std::rethrow_exception(error);
+    if (answer.socket)
+        answer.socket = std::make_unique<CountedSocket>(std::move(answer.socket), under_way_);
+    co_return answer;
 }
 
 } // namespace golem::http

@@ -1,16 +1,12 @@
 #include <golem/http/in_process.hpp>
 
-#include <golem/core/call_on.hpp>
-#include <golem/core/event.hpp>
+#include "in_process_state.hpp"
+
 #include <golem/core/race.hpp>
-#include <golem/http/detail/wire.hpp>
-#include <golem/http/server.hpp>
 #include <golem/http/stream.hpp>
 
 #include <boost/asio/post.hpp>
 
-#include <cstdint>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -18,24 +14,7 @@ namespace golem::http {
 
 namespace {
 
-namespace asio = boost::asio;
-
-// Outlives the transport while requests are under way.
-struct State {
-    State(const Executor& executor, TimeSource& the_time, std::shared_ptr<Handler> the_handler, std::string the_origin)
-        : handler_executor(executor), time(the_time), handler(std::move(the_handler)), origin(std::move(the_origin))
-    {
-    }
-
-    Executor handler_executor;
-    TimeSource& time;
-    std::shared_ptr<Handler> handler;
-    std::string origin;
-    // One event a request: close() sets them in the order in which the requests came.
-    std::map<std::uint64_t, Event*> active;
-    std::uint64_t next = 0;
-    bool closed = false;
-};
+using namespace in_process;
 
 // The other side broke off within an answer, as a source does by a TransportError.
 struct CutOff {};
@@ -52,6 +31,8 @@ std::shared_ptr<BodySource> kept_at(const Executor& executor, std::shared_ptr<Bo
 Task<Response> handle(std::shared_ptr<Handler> handler, std::shared_ptr<const Request> request)
 {
     auto response = co_await handler->handle(*request);
+    if (response.websocket())
+        co_return no_websocket();
     const auto source = response.source();
     if (!source)
         co_return response;
@@ -92,6 +73,8 @@ open(std::shared_ptr<Handler> handler, std::shared_ptr<const Request> request, s
 {
     Opened opened;
     opened.response = co_await handler->handle(*request);
+    if (opened.response.websocket())
+        opened.response = no_websocket();
     const auto source = opened.response.source();
     if (!source)
         co_return opened;
@@ -106,56 +89,6 @@ open(std::shared_ptr<Handler> handler, std::shared_ptr<const Request> request, s
     if (is_cancelled(opened.failure))
         std::rethrow_exception(opened.failure);
     co_return opened;
-}
-
-std::shared_ptr<const Request> copy_of(const Request& request)
-{
-    auto copy = std::make_shared<Request>(request);
-    copy->headers().remove(detail::body_size_header);
-    detail::cut_body(*copy, ServerOptions().body_limit);
-    return copy;
-}
-
-// Runs on the handler's executor.
-template <typename T>
-Task<T> start(const State& state, const Executor& executor, std::function<Task<T>()> function)
-{
-    if (executor == state.handler_executor)
-        return function();
-    return call_on<T>(state.handler_executor, std::move(function));
-}
-
-class Active {
-public:
-    Active(State& state, const Executor& executor) : state_(state), key_(state.next++), closed_(executor)
-    {
-        state_.active.emplace(key_, &closed_);
-    }
-
-    ~Active() { state_.active.erase(key_); }
-
-    Active(const Active&) = delete;
-    Active& operator=(const Active&) = delete;
-
-    Event& closed() noexcept { return closed_; }
-
-private:
-    State& state_;
-    std::uint64_t key_;
-    Event closed_;
-};
-
-[[noreturn]] void
-fail(const Request& request, Errc code, std::string explanation, TransportError::Sent sent, bool transient)
-{
-    TransportError error(code, detail::describe(request), std::move(explanation), sent);
-    error.set_transient(transient);
-    throw error;
-}
-
-[[noreturn]] void fail_closed(const Request& request, TransportError::Sent sent)
-{
-    fail(request, Errc::closed, "the connection to the daemon was closed by this program", sent, false);
 }
 
 // As it would come over a wire.
@@ -173,17 +106,6 @@ void finish(const State& state, const Request& request, Response& response)
             "the answer of " + state.origin + " is larger than allowed (" + std::to_string(response.body().size()) +
                 " bytes)",
             TransportError::Sent::unknown, false);
-}
-
-template <typename T>
-Task<> work_into(Task<T> work, std::optional<T>& result, std::exception_ptr& failure)
-{
-    try {
-        auto value = co_await std::move(work);
-        result = std::move(value);
-    } catch (...) {
-        failure = std::current_exception();
-    }
 }
 
 enum class Phase { answering, streaming };
@@ -356,10 +278,16 @@ public:
 
     Task<std::unique_ptr<ResponseStream>> open(const Request& request) override { return open_stream(state_, request); }
 
+    Task<WebSocketAnswer> open_websocket(const Request& request) override
+    {
+        return in_process::open_websocket(state_, request);
+    }
+
     void close() noexcept override
     {
         if (std::exchange(state_->closed, true))
             return;
+        in_process::drop(*state_);
         for (const auto& [key, event] : state_->active)
             event->set();
     }

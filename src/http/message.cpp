@@ -97,6 +97,12 @@ Response& Response::set_source(std::shared_ptr<BodySource> source) noexcept
     return *this;
 }
 
+Response& Response::set_websocket(std::shared_ptr<WebSocketService> service) noexcept
+{
+    websocket_ = std::move(service);
+    return *this;
+}
+
 std::string Response::content_type() const
 {
     std::string_view value = headers_.get("Content-Type").value_or("");

@@ -4,8 +4,11 @@
 #include <golem/core/race.hpp>
 #include <golem/core/shield.hpp>
 #include <golem/core/task_group.hpp>
+#include <golem/http/detail/websocket_frames.hpp>
 #include <golem/http/detail/wire.hpp>
 #include <golem/http/stream.hpp>
+
+#include "websocket_driver.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -82,7 +85,7 @@ struct CutBody {
 
 using Parser = beast::http::request_parser<CutBody>;
 
-struct Connection {
+struct Connection : std::enable_shared_from_this<Connection> {
     explicit Connection(Tcp::socket socket) : stream(std::move(socket)) {}
 
     beast::tcp_stream stream;
@@ -204,6 +207,12 @@ Task<> departure(Connection& connection)
     co_await never.wait();
 }
 
+bool is_fit_for_websocket(const Request& request)
+{
+    return wants_websocket(request) && request.headers().get("Sec-WebSocket-Key") &&
+           request.headers().get("Sec-WebSocket-Version") == "13";
+}
+
 [[noreturn]] void refuse(const std::string& explanation)
 {
     throw Error(Errc::invalid_input, "start HTTP server", explanation);
@@ -225,6 +234,8 @@ public:
             refuse("sockets take real time: use RealTime, or the in-process transport in virtual time");
         if (options_.idle_limit <= Duration(0))
             refuse("ServerOptions::idle_limit must be more than zero");
+        if (options_.websocket_idle_limit <= Duration(0))
+            refuse("ServerOptions::websocket_idle_limit must be more than zero");
         listen();
     }
 
@@ -341,6 +352,10 @@ private:
                 co_return;
             }
             open = false;
+            if (response.websocket()) {
+                co_await serve_websocket(connection, *request, response);
+                co_return;
+            }
             if (response.source() && form.body && detail::may_have_body(response.status()))
                 co_await write_stream(connection, *request, response, form, open);
             else
@@ -414,8 +429,13 @@ private:
             co_return;
         }
         answered = true;
-        if (handled.response && detail::is_writable(handled.response->headers()) && handled.response->status() >= 200 &&
-            handled.response->status() <= 999) {
+        const bool upgrades = handled.response && handled.response->websocket() != nullptr;
+        if (upgrades && !is_fit_for_websocket(request)) {
+            response = Response(400, "WebSocket upgrade is expected", "text/plain");
+            co_return;
+        }
+        if (handled.response && detail::is_writable(handled.response->headers()) &&
+            handled.response->status() >= (upgrades ? 101u : 200u) && handled.response->status() <= 999) {
             response = std::move(*handled.response);
             log_.trace("http server: ", detail::describe(request), " ", response.status());
             co_return;
@@ -438,6 +458,33 @@ private:
         connection.stream.expires_after(options_.idle_limit);
         auto [error, count] = co_await asio::async_write(connection.stream, buffers, asio::as_tuple(asio::deferred));
         open = !error && actual.keep_alive;
+    }
+
+    Task<> serve_websocket(Connection& connection, const Request& request, const Response& response)
+    {
+        const auto accept = detail::accept_of(request.headers().get("Sec-WebSocket-Key").value_or(""));
+        const auto head = detail::websocket_answer_head(response, accept, date());
+        connection.stream.expires_after(options_.idle_limit);
+        const auto bytes = asio::buffer(head);
+        auto [error, count] = co_await asio::async_write(connection.stream, bytes, asio::as_tuple(asio::deferred));
+        if (error)
+            co_return;
+        const auto service = response.websocket();
+        websockets::Settings settings;
+        settings.message_limit = service->message_limit();
+        settings.idle_limit = options_.websocket_idle_limit;
+        settings.protocol = std::string(response.headers().get("Sec-WebSocket-Protocol").value_or(""));
+        settings.operation = detail::describe(request);
+        settings.origin = "the client";
+        settings.is_closed = [this] { return closed_; };
+        // The connection outlives this function; the tasks of a websocket may outlive its end by a moment.
+        auto keeper = connection.shared_from_this();
+        auto wire = std::make_unique<websockets::ConnectionWire<Connection, std::shared_ptr<Connection>>>(
+            connection, std::move(keeper));
+        websockets::DrivenSocket socket(executor_, time_, std::move(wire), std::move(settings));
+        const auto failure = co_await websockets::serve_socket(*service, socket, time_);
+        if (failure && !is_broken(failure))
+            log_.error("http server: the websocket of ", detail::describe(request), " failed: ", describe(failure));
     }
 
     // Writes a body as its source makes it. A reader who does not read is waited for, as the daemon does.

@@ -183,6 +183,44 @@ std::string request_head(const Request& request, std::string_view host)
     return head;
 }
 
+std::string websocket_head(const Request& request, std::string_view host, std::string_view key)
+{
+    std::string head(to_string(request.method()));
+    head += ' ' + request.target() + " HTTP/1.1\r\n";
+    append_field(head, "Host", host);
+    append_field(head, "Connection", "Upgrade");
+    append_field(head, "Upgrade", "websocket");
+    append_field(head, "Sec-WebSocket-Version", "13");
+    append_field(head, "Sec-WebSocket-Key", key);
+    for (const auto& [name, value] : request.headers()) {
+        const bool ours = is_one_of(
+            name, {"host", "content-length", "transfer-encoding", "connection", "upgrade", "sec-websocket-version",
+                   "sec-websocket-key", "sec-websocket-extensions"});
+        if (!ours)
+            append_field(head, name, value);
+    }
+    head += "\r\n";
+    return head;
+}
+
+std::string websocket_answer_head(const Response& response, std::string_view accept, std::string_view date)
+{
+    std::string head = "HTTP/1.1 101 Switching Protocols\r\n";
+    append_field(head, "connection", "Upgrade");
+    append_field(head, "upgrade", "websocket");
+    append_field(head, "sec-websocket-accept", accept);
+    for (const auto& [name, value] : response.headers()) {
+        const bool ours = is_one_of(
+            name, {"content-length", "transfer-encoding", "connection", "upgrade", "sec-websocket-accept",
+                   "sec-websocket-extensions", "content-type", "date"});
+        if (!ours)
+            append_field(head, name, value);
+    }
+    append_field(head, "date", date);
+    head += "\r\n";
+    return head;
+}
+
 std::string response_head(const Response& response, const AnswerForm& form, std::string_view date)
 {
     const bool body = may_have_body(response.status());

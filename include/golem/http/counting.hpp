@@ -12,8 +12,8 @@
 
 namespace golem::http {
 
-/// One request and its end, for transcripts and traces; of a stream its head. The references are good during the
-/// observer's call.
+/// One request and its end, for transcripts and traces; of a stream or websocket its head. The references are good
+/// during the observer's call.
 struct Exchange {
     const Request& request;
     const Response* response; ///< Null if there is none.
@@ -34,18 +34,21 @@ public:
     std::size_t total() const noexcept { return total_; }
     /// The same by method and route: "GET /market-api/v1/demands/{id}/events".
     const std::map<std::string, std::size_t>& by_route() const noexcept { return by_route_; }
-    /// Requests without an end so far, streams that are still held included.
+    /// Requests without an end so far, streams and websockets that are still held included.
     std::size_t under_way() const noexcept { return *under_way_; }
 
     /// The transport must outlive the task.
     Task<Response> send(const Request& request) override;
     /// The same.
     Task<std::unique_ptr<ResponseStream>> open(const Request& request) override;
+    /// The same.
+    Task<WebSocketAnswer> open_websocket(const Request& request) override;
     void close() noexcept override { inner_->close(); }
     const std::string& origin() const noexcept override { return inner_->origin(); }
 
 private:
     class CountedStream;
+    class CountedSocket;
 
     void begin(const Request& request);
     void end(const Request& request, const Response* response, const std::exception_ptr& error, Instant started) const;

@@ -56,8 +56,10 @@ public:
     /// From sending to the last byte of the answer, of a stream to its head; then Error timed_out. Default 30 s.
     Request& set_limit(Duration limit) noexcept;
     /// The longest silence between two pieces of a stream; then Error timed_out. Default 60 s; Duration::max() is none.
+    /// Of a websocket: how long a peer may be silent that is pinged in half that time. It is noticed after one and a
+    /// half times this at the latest.
     Request& set_idle_limit(Duration limit) noexcept;
-    /// The most bytes a response body may have; more is Error protocol. Default 8 MiB.
+    /// The most bytes a response body, or one message of a websocket, may have; more is Error protocol. Default 8 MiB.
     Request& set_response_limit(std::size_t bytes) noexcept;
 
 private:
@@ -71,6 +73,7 @@ private:
 };
 
 class BodySource;
+class WebSocketService;
 
 class Response {
 public:
@@ -88,6 +91,9 @@ public:
     /// A handler's answer may come piece by piece (stream.hpp); then body() does not count.
     const std::shared_ptr<BodySource>& source() const noexcept { return source_; }
     Response& set_source(std::shared_ptr<BodySource> source) noexcept;
+    /// A handler's agreement to a websocket (websocket.hpp), with status 101 and no body.
+    const std::shared_ptr<WebSocketService>& websocket() const noexcept { return websocket_; }
+    Response& set_websocket(std::shared_ptr<WebSocketService> service) noexcept;
     /// Content-Type without its parameters, in lower case; empty if there is none.
     std::string content_type() const;
 
@@ -96,6 +102,7 @@ private:
     Headers headers_;
     std::string body_;
     std::shared_ptr<BodySource> source_;
+    std::shared_ptr<WebSocketService> websocket_;
 };
 
 } // namespace golem::http

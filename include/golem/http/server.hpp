@@ -18,6 +18,9 @@ struct ServerOptions {
     std::uint16_t port = 0;
     /// Idle connections are closed after this time, as the daemon does.
     Duration idle_limit = std::chrono::seconds(60);
+    /// Pings go to the client of a websocket after half of this, and it is dropped if it is silent for this long, as
+    /// the daemon does.
+    Duration websocket_idle_limit = std::chrono::seconds(10);
     /// Larger request bodies reach the handler cut, with header `X-Golem-Body-Size` naming the true size.
     std::size_t body_limit = 2u << 20;
 };
@@ -27,6 +30,7 @@ struct ServerOptions {
 /// answered with 500; but after a TransportError or a cancellation of its own the connection is closed without answer.
 /// Streamed answers (Response::set_source) are sent in chunks, with no limit of time; if their source fails, the
 /// connection is closed without the last chunk.
+/// An answer with Response::set_websocket() makes a websocket of its connection.
 /// One executor. run() must have completed before the server is destroyed, if it was started.
 class Server {
 public:

@@ -4,6 +4,7 @@
 #include <golem/core/task.hpp>
 #include <golem/http/message.hpp>
 #include <golem/http/stream.hpp>
+#include <golem/http/websocket.hpp>
 
 #include <memory>
 #include <string>
@@ -47,7 +48,14 @@ public:
     /// (the default) sends the request and hands out the whole answer.
     virtual Task<std::unique_ptr<ResponseStream>> open(const Request& request);
 
-    /// Ends idle connections and refuses new requests. Requests under way and streams end with closed. Idempotent.
+    /// Asks for a websocket (GET; the fields of the handshake are added, `Sec-WebSocket-Protocol` is the caller's) and
+    /// completes with it, or with what the server answered instead. `request` must outlive the await, not the
+    /// websocket. Its limit holds until the answer. Cancellation and errors as in send(). The default refuses: Error
+    /// invalid_input.
+    virtual Task<WebSocketAnswer> open_websocket(const Request& request);
+
+    /// Ends idle connections and refuses new requests. Requests under way, streams and
+    /// websockets end with closed. Idempotent.
     virtual void close() noexcept = 0;
 
     /// Where requests go, for messages: "http://127.0.0.1:7465".

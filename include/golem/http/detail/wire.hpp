@@ -34,6 +34,11 @@ bool may_have_body(unsigned status) noexcept;
 /// left out. `host` is the value of Host.
 std::string request_head(const Request& request, std::string_view host);
 
+/// The same for a websocket; `key` is the value of Sec-WebSocket-Key.
+std::string websocket_head(const Request& request, std::string_view host, std::string_view key);
+/// The agreement to one; `accept` is the value of Sec-WebSocket-Accept.
+std::string websocket_answer_head(const Response& response, std::string_view accept, std::string_view date);
+
 /// What a request wants of its connection, and what that means for the answer.
 struct AnswerForm {
     bool body = true;       ///< False for an answer to HEAD: the length is told, the body is not sent.
