@@ -148,6 +148,32 @@ TEST_CASE("several results are asked for one after the other, and the first fail
     CHECK(contains(ended.requests[3].target(), "/exec/b1?timeout=60&commandIndex=1"));
 }
 
+TEST_CASE("each result is asked for by its own number, and once")
+{
+    Script script;
+    script.run({"/bin/a"}).run({"/bin/b"}).run({"/bin/c"}).run({"/bin/d"});
+    const auto up_to = [](int last) {
+        std::string list;
+        for (int index = 0; index <= last; ++index)
+            list += (index > 0 ? "," : "") + item(index, true, "out" + std::to_string(index));
+        return answer(200, "[" + list + "]");
+    };
+    const auto ended = execute(
+        [&](auto& daemon) {
+            daemon.expect(batch);
+            for (int last = 0; last < 4; ++last)
+                daemon.expect(up_to(last));
+        },
+        script);
+    CHECK(!ended.code);
+    REQUIRE(ended.results.size() == 4);
+    REQUIRE(ended.requests.size() == 5);
+    for (std::size_t index = 0; index < 4; ++index)
+        CHECK(ended.results[index].out == "out" + std::to_string(index));
+    for (std::size_t index = 1; index < 4; ++index)
+        CHECK(ended.requests[index + 1].target().ends_with("commandIndex=" + std::to_string(index)));
+}
+
 TEST_CASE("results that do not belong to the batch are refused")
 {
     Script script;

@@ -80,6 +80,15 @@ TEST_CASE("market requests")
               const Reason reason("bye");
               co_await c.market().terminate("1", reason, 10s);
           }) == R"(POST /market-api/v1/agreements/1/terminate {"message":"bye"})");
+    // The daemon wants JSON even where there is nothing to say.
+    CHECK(sent(answer(200), [](Client& c) -> Task<> {
+              const Reason none;
+              co_await c.market().terminate("1", none, 10s);
+          }) == "POST /market-api/v1/agreements/1/terminate null");
+    CHECK(sent(answer(200), [](Client& c) -> Task<> {
+              const Reason none;
+              co_await c.market().cancel("1", none);
+          }) == "POST /market-api/v1/agreements/1/cancel null");
     CHECK(sent(answer(200, "[]"), [](Client& c) -> Task<> {
               AgreementFilter filter;
               filter.state = AgreementState::approved;
