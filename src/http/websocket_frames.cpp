@@ -1,5 +1,7 @@
 #include <golem/http/detail/websocket_frames.hpp>
 
+#include <golem/core/utf8.hpp>
+
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -57,32 +59,6 @@ std::string base64(const unsigned char* bytes, std::size_t size)
 WebSocketViolation::WebSocketViolation(std::uint16_t code, const std::string& explanation)
     : Error(Errc::protocol, "read a websocket", explanation), close_code_(code)
 {
-}
-
-bool is_utf8(std::string_view text) noexcept
-{
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    for (std::size_t at = 0; at < text.size();) {
-        const unsigned first = byte(at);
-        const std::size_t more = first < 0x80   ? 0
-                                 : first < 0xc2 ? 9
-                                 : first < 0xe0 ? 1
-                                 : first < 0xf0 ? 2
-                                 : first < 0xf5 ? 3
-                                                : 9;
-        if (more > text.size() - at - 1)
-            return false;
-        for (std::size_t n = 1; n <= more; ++n) {
-            const unsigned next = byte(at + n);
-            // Neither longer than needed, nor half of a surrogate pair, nor beyond the last character.
-            const unsigned least = n == 1 && first == 0xe0 ? 0xa0 : n == 1 && first == 0xf0 ? 0x90 : 0x80;
-            const unsigned most = n == 1 && first == 0xed ? 0x9f : n == 1 && first == 0xf4 ? 0x8f : 0xbf;
-            if (next < least || next > most)
-                return false;
-        }
-        at += more + 1;
-    }
-    return true;
 }
 
 void WebSocketReader::feed(std::string_view bytes)

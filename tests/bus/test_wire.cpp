@@ -1,5 +1,6 @@
 #include <golem/bus/detail/wire.hpp>
 #include <golem/core/error.hpp>
+#include <golem/core/utf8.hpp>
 
 #include <tests/support/catch.hpp>
 

@@ -1,3 +1,4 @@
+#include <golem/core/utf8.hpp>
 #include <golem/http/detail/websocket_frames.hpp>
 
 #include <tests/support/catch.hpp>
@@ -115,15 +116,4 @@ TEST_CASE("the handshake's answer is the one of the RFC")
 {
     CHECK(websocket_key("the sample nonce") == "dGhlIHNhbXBsZSBub25jZQ==");
     CHECK(accept_of("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-}
-
-TEST_CASE("UTF-8 is told from what only looks like it")
-{
-    for (const auto* good :
-         {"", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
-        CHECK(is_utf8(good));
-    for (const auto* bad :
-         {"\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-          "\xe2\x82", "a\xff"})
-        CHECK(!is_utf8(bad));
 }

@@ -12,21 +12,22 @@ import sys
 from cpp_tokens import Finding, cpp_files, includes, report, root_of_arguments
 
 WORKERS = {"market", "work", "payment", "network", "journal"}
-BELOW_WORKERS = {"yagna", "properties", "http", "core"}
+BELOW_WORKERS = {"yagna", "properties", "http", "flex", "core"}
 LIBRARY = {"service"} | WORKERS | BELOW_WORKERS
 
 MAY_INCLUDE = {
     "core": set(),
+    "flex": {"core"},
     "properties": {"core"},
     "http": {"core"},
-    "yagna": {"properties", "http", "core"},
+    "yagna": {"properties", "http", "flex", "core"},
     **{worker: BELOW_WORKERS for worker in WORKERS},
     "service": WORKERS | BELOW_WORKERS,
-    "bus": {"core"},
-    "provider": {"properties", "core"},
-    "provider/yagna_adapter": {"provider", "properties", "core", "bus", "http"},
-    "devnet": {"provider", "properties", "http", "core", "yagna", "devnet/tool"},
-    "devnet/tool": {"devnet", "provider", "provider/yagna_adapter", "bus", "properties", "http", "core"},
+    "bus": {"flex", "core"},
+    "provider": {"properties", "flex", "core"},
+    "provider/yagna_adapter": {"provider", "properties", "flex", "core", "bus", "http"},
+    "devnet": {"provider", "properties", "http", "flex", "core", "yagna", "devnet/tool"},
+    "devnet/tool": {"devnet", "provider", "provider/yagna_adapter", "bus", "properties", "http", "flex", "core"},
     "simulation": LIBRARY | {"provider", "bus", "devnet", "golem.hpp"},
     "golem.hpp": LIBRARY,
 }

@@ -156,7 +156,4 @@ private:
     std::size_t consumed_ = 0;
 };
 
-/// Whether text is UTF-8, with nothing cut off.
-bool is_utf8(std::string_view text) noexcept;
-
 } // namespace golem::bus::detail

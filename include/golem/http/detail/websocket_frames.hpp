@@ -76,6 +76,4 @@ std::string close_payload(std::uint16_t code, std::string_view reason);
 std::string websocket_key(std::string_view nonce);
 std::string accept_of(std::string_view key);
 
-bool is_utf8(std::string_view text) noexcept;
-
 } // namespace golem::http::detail

@@ -1,4 +1,4 @@
-#include <golem/bus/value.hpp>
+#include <golem/flex/value.hpp>
 
 #include <golem/core/error.hpp>
 
@@ -6,7 +6,7 @@
 
 #include <limits>
 
-namespace golem::bus {
+namespace golem::flex {
 
 namespace {
 
@@ -158,4 +158,4 @@ Value from_json(std::string_view text)
     }
 }
 
-} // namespace golem::bus
+} // namespace golem::flex

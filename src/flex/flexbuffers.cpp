@@ -1,9 +1,9 @@
 // FlexBuffers: written by the library, read by hand. The library's verifier looks at neither the alignment of numbers
 // nor how much a small buffer with shared parts unfolds to, and these bytes come from strangers.
-#include <golem/bus/value.hpp>
+#include <golem/flex/value.hpp>
 
-#include <golem/bus/detail/wire.hpp>
 #include <golem/core/error.hpp>
+#include <golem/core/utf8.hpp>
 
 // Nothing here reads numbers from text, and so nothing of the library needs linking.
 #define FLATBUFFERS_LOCALE_INDEPENDENT 0
@@ -15,7 +15,7 @@
 #include <cstring>
 #include <vector>
 
-namespace golem::bus {
+namespace golem::flex {
 
 namespace {
 
@@ -134,7 +134,7 @@ private:
 
     std::string text(std::string_view content)
     {
-        if (!detail::is_utf8(content))
+        if (!is_utf8(content))
             refuse("a text is no UTF-8");
         spend(content.size());
         return std::string(content);
@@ -370,4 +370,4 @@ Value decode(std::string_view bytes)
     return Reader(bytes).read();
 }
 
-} // namespace golem::bus
+} // namespace golem::flex

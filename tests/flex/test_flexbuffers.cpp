@@ -1,6 +1,6 @@
-#include <golem/bus/value.hpp>
 #include <golem/core/error.hpp>
 #include <golem/core/random.hpp>
+#include <golem/flex/value.hpp>
 
 #include <tests/support/catch.hpp>
 
@@ -10,7 +10,7 @@
 #include <limits>
 
 using namespace golem;
-using bus::Value;
+using flex::Value;
 
 namespace {
 
@@ -33,7 +33,7 @@ std::string from_hex(std::string_view hex)
 bool is_refused(std::string_view bytes)
 {
     try {
-        bus::decode(bytes);
+        flex::decode(bytes);
         return false;
     } catch (const Error& error) {
         CHECK(error.errc() == Errc::protocol);
@@ -80,9 +80,9 @@ TEST_CASE("values come back as they went")
         Value::Map{},
         typical()};
     for (const auto& value : values) {
-        INFO(bus::to_json(value).substr(0, 200));
-        const auto bytes = bus::encode(value);
-        const auto back = bus::decode(bytes);
+        INFO(flex::to_json(value).substr(0, 200));
+        const auto bytes = flex::encode(value);
+        const auto back = flex::decode(bytes);
         CHECK(back == value);
         CHECK(back.data().index() == value.data().index());
     }
@@ -119,8 +119,8 @@ TEST_CASE("all that other writers may use is understood")
         {std::string("\x02hi\0\x01\x04\x01\x3c\x01", 9), Value::List{"hi"}},
     };
     for (const auto& row : rows) {
-        INFO(bus::to_json(row.value));
-        CHECK(bus::decode(row.bytes) == row.value);
+        INFO(flex::to_json(row.value));
+        CHECK(flex::decode(row.bytes) == row.value);
     }
 }
 
@@ -128,9 +128,9 @@ TEST_CASE("bodies compressed by a net are inflated")
 {
     const Value value = Value::Map{{"Ok", std::string(300, 'a')}};
     const auto packed = from_hex("789cf3cf6660d0614c1c054403060646063346260626206dc128caacca0800ffdd7348");
-    CHECK(bus::decode(packed) == value);
+    CHECK(flex::decode(packed) == value);
     CHECK(is_refused(packed.substr(0, packed.size() - 5) + packed.substr(packed.size() - 4)));
-    const auto plain = bus::encode(value);
+    const auto plain = flex::encode(value);
     // A stored block: what any deflate may choose.
     std::string stored = from_hex("7801");
     stored += '\x01';
@@ -146,7 +146,7 @@ TEST_CASE("bodies compressed by a net are inflated")
     const auto sum = high << 16 | low;
     for (int shift = 24; shift >= 0; shift -= 8)
         stored += static_cast<char>(sum >> shift & 0xff);
-    CHECK(bus::decode(stored) == value);
+    CHECK(flex::decode(stored) == value);
     // With a wrong sum it is not zlib, and what it is then is malformed.
     stored.back() = static_cast<char>(stored.back() ^ 1);
     CHECK(is_refused(stored));
@@ -197,7 +197,7 @@ TEST_CASE("every cut and many changes of a body are read or refused, never worse
     auto value = typical();
     auto members = *value.map();
     members.erase("long");
-    const auto bytes = bus::encode(members);
+    const auto bytes = flex::encode(members);
     int refused = 0;
     for (std::size_t at = 0; at < bytes.size(); ++at)
         refused += is_refused(bytes.substr(0, at));
@@ -230,13 +230,13 @@ TEST_CASE("values as JSON")
         {Value::Map{{"b", 1}, {"a", nullptr}}, R"({"a":null,"b":1})"},
     };
     for (const auto& [value, text] : rows) {
-        CHECK(bus::to_json(value) == text);
+        CHECK(flex::to_json(value) == text);
         if (!std::holds_alternative<Value::Blob>(value.data()))
-            CHECK(bus::from_json(text) == value);
+            CHECK(flex::from_json(text) == value);
     }
     for (const std::string& text :
          {std::string("{"), std::string("nul"), std::string(1000, '[') + std::string(1000, ']')})
-        CHECK_THROWS_AS(bus::from_json(text), Error);
+        CHECK_THROWS_AS(flex::from_json(text), Error);
 }
 
 TEST_CASE("asking a value for what it is not gives nothing")
@@ -266,9 +266,9 @@ TEST_CASE("bytes as a list of numbers take little space, however many they are")
             bytes += static_cast<char>(n);
         Value::Map map;
         map.emplace("bin", Value::ByteList{bytes});
-        const auto encoded = bus::encode(map);
+        const auto encoded = flex::encode(map);
         CHECK(encoded.size() <= 4 * count + 64);
-        const auto read = bus::decode(encoded);
+        const auto read = flex::decode(encoded);
         REQUIRE(read.find("bin"));
         CHECK(read.find("bin")->list());
         CHECK(*read.find("bin") == Value::ByteList{bytes});
