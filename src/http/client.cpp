@@ -40,7 +40,8 @@ Task<> send_request(State& state, Connection& connection, const Request& request
 {
     const std::string head = detail::request_head(request, state.authority);
     attempt.maybe_unread = request.body().size() > surely_read;
-    if (!attempt.maybe_unread) {
+    // Through TLS, bytes that come are no sign of an answer yet.
+    if (!attempt.maybe_unread || connection.stream.is_secure()) {
         co_await write(connection, head, request.body(), attempt);
         co_return;
     }
@@ -428,8 +429,6 @@ make_transport(const Executor& executor, TimeSource& time, const Url& url, const
 {
     if (time.is_virtual())
         refuse("sockets take real time: use RealTime, or the in-process transport in virtual time");
-    if (url.is_tls())
-        refuse("https is not supported yet: use http:// (the daemon listens on loopback without TLS)");
     if (options.connect_limit <= Duration(0))
         refuse("ClientOptions::connect_limit must be more than zero");
     if (options.idle_limit < Duration(0))

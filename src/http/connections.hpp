@@ -6,11 +6,12 @@
 #include <golem/http/client.hpp>
 #include <golem/http/detail/wire.hpp>
 
+#include "secure_stream.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/error.hpp>
 
 #include <algorithm>
@@ -39,7 +40,7 @@ constexpr std::size_t surely_read = 64 * 1024;
 struct Connection {
     explicit Connection(const Executor& executor) : stream(executor) {}
 
-    beast::tcp_stream stream;
+    SecureStream stream;
     beast::flat_buffer buffer;
     Instant idle_since;
 };
@@ -80,8 +81,8 @@ struct Attempt {
 struct State {
     State(const Executor& the_executor, TimeSource& the_time, const Url& url, const ClientOptions& the_options)
         : executor(the_executor), time(the_time), options(the_options), origin(url.to_string()),
-          authority(origin.substr(origin.find("://") + 3)), host(url.host()), port(url.port()), resolver(executor),
-          resolved(executor)
+          authority(origin.substr(origin.find("://") + 3)), host(url.host()), port(url.port()),
+          tls(make_tls_context(url, options.tls)), resolver(executor), resolved(executor)
     {
         error_code error;
         const auto address = asio::ip::make_address(host, error);
@@ -98,6 +99,7 @@ struct State {
     std::string authority;
     std::string host;
     std::uint16_t port;
+    std::unique_ptr<asio::ssl::context> tls; // Null for http.
 
     // One lookup serves all who wait for it: it runs on a thread of asio's and cannot be interrupted.
     Tcp::resolver resolver;
@@ -274,6 +276,16 @@ inline Task<> connect(const std::shared_ptr<State>& state, Lease& lease, const R
             stream.socket().non_blocking(true, error); // For the look at idle connections.
             error_code ignored;                        // Without it requests are only slower.
             stream.socket().set_option(Tcp::no_delay(true), ignored);
+        }
+        if (!error && state->tls) {
+            auto proof = shake_hands(stream, *state->tls, state->host, state->origin);
+            const auto handshake = co_await std::move(proof);
+            if (state->closed)
+                fail_closed(request, TransportError::Sent::no);
+            // No other address would prove more.
+            if (!handshake.explanation.empty())
+                fail(request, Errc::protocol, handshake.explanation, TransportError::Sent::no, false);
+            error = handshake.error;
         }
         if (!error)
             co_return;

@@ -462,7 +462,6 @@ TEST_CASE("what cannot work is refused at once")
     VirtualTime jumping;
     const auto executor = context.get_executor();
     CHECK_THROWS_AS(make_transport(executor, jumping, Url::parse("http://127.0.0.1")), Error);
-    CHECK_THROWS_AS(make_transport(executor, time, Url::parse("https://127.0.0.1")), Error);
     ClientOptions options;
     options.connect_limit = 0s;
     CHECK_THROWS_AS(make_transport(executor, time, Url::parse("http://127.0.0.1"), options), Error);
