@@ -7,6 +7,7 @@
 #include <golem/core/task.hpp>
 #include <golem/market/payload.hpp>
 #include <golem/market/strategy.hpp>
+#include <golem/network/network.hpp>
 #include <golem/service/run.hpp>
 #include <golem/service/service.hpp>
 #include <golem/service/service_manager.hpp>

@@ -125,6 +125,7 @@ provider::ProviderOptions local_provider()
     if (const char* subnet = std::getenv("YAGNA_SUBNET"); subnet && *subnet)
         options.subnet = subnet;
     options.platforms = known_platforms();
+    options.capabilities = {"vpn"};
     return options;
 }
 

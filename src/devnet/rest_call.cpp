@@ -269,6 +269,7 @@ http::Response answer(const Failure& failure)
     Json body;
     switch (failure.kind()) {
     case BodyKind::text: return http::Response(failure.status(), failure.text(), "text/plain; charset=utf-8");
+    case BodyKind::empty: return http::Response(failure.status());
     case BodyKind::null_message: body["message"] = nullptr; break;
     case BodyKind::message: body["message"] = failure.text(); break;
     case BodyKind::typed_message:

@@ -4,6 +4,7 @@
 
 #include <golem/core/error.hpp>
 #include <golem/http/stream.hpp>
+#include <golem/http/websocket.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -194,6 +195,7 @@ RestFace::RestFace(Host& host, Logger log)
     detail::add_activity_routes(*routes_);
     detail::add_allocation_routes(*routes_);
     detail::add_document_routes(*routes_);
+    detail::add_net_routes(*routes_);
 }
 
 RestFace::~RestFace() = default;
@@ -237,6 +239,27 @@ private:
     std::shared_ptr<http::BodySource> inner_;
 };
 
+// A websocket is being handled as long as it is open.
+class RestFace::CountedService final : public http::WebSocketService {
+public:
+    CountedService(RestFace& face, std::shared_ptr<http::WebSocketService> inner)
+        : face_(face), inner_(std::move(inner))
+    {
+    }
+
+    Task<> serve(http::WebSocket& socket) override
+    {
+        const Active active(face_);
+        co_await inner_->serve(socket);
+    }
+
+    std::size_t message_limit() const noexcept override { return inner_->message_limit(); }
+
+private:
+    RestFace& face_;
+    std::shared_ptr<http::WebSocketService> inner_;
+};
+
 Task<> RestFace::wait_until_idle() { return idle_.wait(); }
 
 Task<http::Response> RestFace::handle(const http::Request& request)
@@ -268,6 +291,8 @@ Task<http::Response> RestFace::handle(const http::Request& request)
     auto response = co_await answer_of(*routes_, call, log_);
     if (response.source())
         response.set_source(std::make_shared<CountedSource>(*this, response.source()));
+    if (response.websocket())
+        response.set_websocket(std::make_shared<CountedService>(*this, response.websocket()));
     host_.settle();
     host_.note(
         call.node.empty() ? "nobody" : call.node,

@@ -121,6 +121,8 @@ Task<> serve(Service& service, const std::string& daemon, const provider::Provid
 
 ProviderTool::ProviderTool(CLI::App& app) : provider_(local_provider())
 {
+    // Private networks of a real daemon do not lead here.
+    provider_.capabilities.clear();
     daemon_ = from_environment({"PROVIDER_API_URL", "YAGNA_API_URL"}, "http://127.0.0.1:7465");
     app_key_ = from_environment({"PROVIDER_APPKEY", "YAGNA_APPKEY"}, "");
     bus_ = from_environment({"PROVIDER_GSB_URL", "GSB_URL", "YAGNA_GSB_URL"}, "tcp://127.0.0.1:7464");

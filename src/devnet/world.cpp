@@ -9,7 +9,7 @@ namespace golem::devnet {
 World::World(const DevnetOptions& options)
     : random_(options.seed), market_(random_.sub_stream("market")),
       activities_(options.wording, random_.sub_stream("activities")),
-      payments_(options.payments, random_.sub_stream("payments"))
+      payments_(options.payments, random_.sub_stream("payments")), networks_(random_.sub_stream("networks"))
 {
     if (options.app_keys.empty())
         throw Error(Errc::invalid_input, "make a devnet", "app_keys is empty, but needs at least one key");
@@ -71,6 +71,8 @@ std::vector<std::string> World::take_touched()
         touched.push_back(std::move(name));
     for (auto& name : payments_.take_touched())
         touched.push_back(std::move(name));
+    for (auto& name : networks_.take_touched())
+        touched.push_back(std::move(name));
     return touched;
 }
 
@@ -116,6 +118,7 @@ WorldReport World::report(Timestamp now) const
             report.reserved += allocation.remaining.value();
         }
     }
+    report.networks = networks_.size();
     return report;
 }
 
@@ -128,8 +131,9 @@ std::string WorldReport::to_string() const
            line("proposed agreements", proposed_agreements) + line("pending agreements", pending_agreements) +
            line("approved agreements", approved_agreements) + line("agreements in all", agreements) +
            line("live activities", live_activities) + line("activities in all", activities) +
-           line("active allocations", active_allocations) + line("unaccepted invoices", unaccepted_invoices) +
-           line("unaccepted debit notes", unaccepted_notes) + line("unsettled documents", unsettled_documents) +
+           line("private networks", networks) + line("active allocations", active_allocations) +
+           line("unaccepted invoices", unaccepted_invoices) + line("unaccepted debit notes", unaccepted_notes) +
+           line("unsettled documents", unsettled_documents) +
            line("ended agreements without invoice", agreements_without_invoice) +
            "  reserved: " + reserved.to_string() + "\n  spent: " + spent.to_string() + "\n";
 }

@@ -2,6 +2,7 @@
 
 #include "provider/child_process.hpp"
 #include "provider/guarded_directory.hpp"
+#include "provider/loopback_connection.hpp"
 #include "provider/processes.hpp"
 
 #include <golem/core/error.hpp>
@@ -184,6 +185,8 @@ public:
     }
 
     Task<std::string> start(const std::vector<std::string>&) override { co_return std::string(); }
+
+    Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port) override { return connect_to_loopback(port); }
 
     Task<RunOutput> run(const RunRequest& request) override
     {

@@ -53,6 +53,8 @@ public:
 
     Task<> transfer(const std::string& from, const std::string& to) override { return processes_->transfer(from, to); }
 
+    Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port) override { return processes_->connect(port); }
+
     void stop() noexcept override { processes_->stop(); }
     void kill() noexcept override { processes_->kill(); }
     double cpu_seconds() const override { return processes_->cpu_seconds(); }

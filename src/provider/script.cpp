@@ -93,12 +93,47 @@ std::vector<std::string> read_volumes(SerdeReader& reader)
     return volumes;
 }
 
+MachineAddress read_network(SerdeReader& reader)
+{
+    MachineAddress network;
+    bool has_id = false;
+    bool has_ip = false;
+    bool has_node_ip = false;
+    reader.object(
+        "struct DeployNetwork",
+        [&](const std::string& key) {
+            if (key == "id") {
+                network.network = reader.string();
+                has_id = true;
+            } else if (key == "ip") {
+                reader.string();
+                has_ip = true;
+            } else if (key == "nodeIp") {
+                network.address = reader.string();
+                has_node_ip = true;
+            } else {
+                reader.ignore();
+            }
+        },
+        [&] {
+            if (!has_id)
+                SerdeReader::complain("missing field `id`");
+            if (!has_ip)
+                SerdeReader::complain("missing field `ip`");
+            if (!has_node_ip)
+                SerdeReader::complain("missing field `nodeIp`");
+        });
+    return network;
+}
+
 DeployCommand read_deploy(SerdeReader& reader)
 {
     DeployCommand command;
     reader.object("struct variant ExeScriptCommand::Deploy", [&](const std::string& key) {
         if (key == "volumes" && !reader.null()) {
             command.volumes = read_volumes(reader);
+        } else if (key == "net") {
+            reader.sequence("a sequence", [&] { command.networks.push_back(read_network(reader)); });
         } else if (key == "progress") {
             command.tells_progress = !reader.null();
             if (command.tells_progress)

@@ -284,6 +284,7 @@ Task<CommandOutcome> ScriptUnit::deploy(std::shared_ptr<Batch> batch, const Depl
         list.push_back({{"name", volume.name}, {"path", volume.path}});
     const nlohmann::json told = {{"startMode", "blocking"}, {"valid", {{"Ok", ""}}}, {"vols", std::move(list)}};
     deployed_ = true;
+    addresses_ = command.networks;
     auto outcome = succeeded();
     outcome.out = told.dump() + "\n";
     tell_output(*batch, *outcome.out);
@@ -423,6 +424,18 @@ void ScriptUnit::abandon() noexcept
 {
     abandoned_ = true;
     end();
+}
+
+std::vector<MachineAddress> ScriptUnit::addresses() const
+{
+    return state_.now == UnitState::ready ? addresses_ : std::vector<MachineAddress>();
+}
+
+Task<std::unique_ptr<MachineConnection>> ScriptUnit::connect(std::uint16_t port)
+{
+    const auto self = shared_from_this();
+    auto connection = co_await runtime_->connect(port);
+    co_return connection;
 }
 
 Task<> ScriptUnit::stop()

@@ -92,6 +92,13 @@ public:
         co_return;
     }
 
+    Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port) override
+    {
+        if (!behaviour_->listener)
+            throw Error(Errc::refused, "connect to a machine", "nobody listens there");
+        co_return behaviour_->listener(port);
+    }
+
     void stop() noexcept override { stopped_.set(); }
 
     void kill() noexcept override

@@ -2,6 +2,7 @@
 
 #include <golem/core/race.hpp>
 #include <golem/core/shield.hpp>
+#include <golem/network/detail/seat.hpp>
 #include <golem/service/detail/settings.hpp>
 #include <golem/service/wait.hpp>
 
@@ -102,7 +103,11 @@ void Engine::start(
     if (!wrapper)
         throw Error(Errc::invalid_input, "create service", "the factory made no wrapper");
     const auto self = shared_from_this();
-    auto worker = std::make_shared<Worker>(self, record, wrapper, std::move(options), std::move(make_service));
+    std::shared_ptr<NetworkSeat> seat;
+    if (options.network)
+        seat = reserve(*options.network, self, options.network_address, options.network_name);
+    auto worker =
+        std::make_shared<Worker>(self, record, wrapper, std::move(options), std::move(seat), std::move(make_service));
     const std::scoped_lock lock(mutex_);
     if (!accepting_)
         throw Error(Errc::closed, "create service", "the manager is closed");
@@ -137,6 +142,19 @@ std::vector<std::shared_ptr<ServiceWrapper>> Engine::services() const
 }
 
 std::vector<std::shared_ptr<Worker>> Engine::workers() const
+std::shared_ptr<Network> Engine::create_network(const NetworkOptions& options)
+{
+    const auto self = shared_from_this();
+    const NetworkSetting setting{self, executor_, time_, client_, log_.with_tag("network")};
+    auto network = make_network(setting, options);
+    const std::scoped_lock lock(mutex_);
+    if (!accepting_)
+        throw Error(Errc::closed, "create network", "the manager is closed");
+    networks_.push_back(network);
+    door_->post([network] { begin(*network); });
+    return network;
+}
+
 {
     std::vector<std::shared_ptr<Worker>> found;
     const std::scoped_lock lock(mutex_);

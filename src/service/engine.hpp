@@ -39,6 +39,7 @@ public:
     void start(
         const std::shared_ptr<ServiceRecord>& record, std::shared_ptr<ServiceWrapper> wrapper, ServiceOptions options,
         ServiceManager::ServiceFactory make_service);
+    std::shared_ptr<Network> create_network(const NetworkOptions& options);
     std::vector<std::shared_ptr<ServiceWrapper>> services() const;
     void insist();
     bool is_on_own_executor() const;
@@ -97,6 +98,8 @@ private:
     Task<> close_feed(Duration limit);
     Task<> close_payments(Duration limit);
     Task<> await_invoices();
+    Task<> close_networks(Duration limit);
+    Task<> close_network(std::shared_ptr<Network> network, Duration limit);
     void tell_all(EventKind kind);
     std::vector<std::shared_ptr<Worker>> workers() const;
     void tell_pending_failure();
@@ -130,7 +133,8 @@ private:
     Random id_random_;
     bool accepting_ = true;
     std::vector<Entry> entries_;
-    std::size_t entries_limit_; // From here on those that nobody keeps are thrown away.
+    std::vector<std::shared_ptr<Network>> networks_; // Each keeps the engine; until closed.
+    std::size_t entries_limit_;                      // From here on those that nobody keeps are thrown away.
 
     std::atomic<std::size_t> live_ = 0;    // Services that have not ended; start() counts on any thread.
     std::atomic<std::size_t> waiting_ = 0; // Of these, those without an agreement.

@@ -3,6 +3,7 @@
 
 #include <golem/core/race.hpp>
 #include <golem/core/shield.hpp>
+#include <golem/network/detail/seat.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -20,6 +21,8 @@ constexpr double hurry = 0.75;
 // What the services may still take once somebody insists, and then each of the other parts.
 constexpr Duration insisted_limit = 8s;
 constexpr Duration hurried = 3s;
+// To remove a network; what it needs beside is bounded by itself.
+constexpr Duration network_limit = 10s;
 // What was given up gets this once its connections are closed.
 constexpr Duration last_limit = 1s;
 } // namespace
@@ -56,10 +59,12 @@ Task<> Engine::close_all()
     impatience.cancel();
     co_await impatience.join();
     left = left_of(start);
-    TaskGroup both(executor_);
-    both.spawn("close feed", [this, left] { return close_part("the agreement feed", &Engine::close_feed, left); });
-    both.spawn("close payments", [this, left] { return close_part("payments", &Engine::close_payments, left); });
-    co_await both.join();
+    TaskGroup rest_of_it(executor_);
+    rest_of_it.spawn(
+        "close feed", [this, left] { return close_part("the agreement feed", &Engine::close_feed, left); });
+    rest_of_it.spawn("close payments", [this, left] { return close_part("payments", &Engine::close_payments, left); });
+    rest_of_it.spawn("close networks", [this, left] { return close_part("networks", &Engine::close_networks, left); });
+    co_await rest_of_it.join();
     co_await health_.close();
     client_.caller().close();
     // What was given up ends soon now that its requests fail; if it does not, it has been listed.
@@ -183,6 +188,28 @@ Task<> Engine::close_payments(Duration limit)
 }
 
 Task<> Engine::await_invoices()
+// All at once: the daemon tells their nodes, and some of these may be gone.
+Task<> Engine::close_networks(Duration limit)
+{
+    std::vector<std::shared_ptr<Network>> networks;
+    {
+        const std::scoped_lock lock(mutex_);
+        networks.swap(networks_);
+    }
+    const auto each = std::min(limit, network_limit);
+    TaskGroup removals(executor_);
+    for (const auto& network : networks)
+        removals.spawn("close network", [this, network, each] { return close_network(network, each); });
+    co_await removals.join();
+}
+
+Task<> Engine::close_network(std::shared_ptr<Network> network, Duration limit)
+{
+    auto left = co_await detail::close(*network, limit);
+    for (auto& what : left)
+        left_over(std::move(what));
+}
+
 {
     const auto bills = payments_.bills();
     for (const auto& bill : bills)

@@ -7,7 +7,7 @@ namespace golem {
 Task<> Service::start(WorkContext& work)
 {
     Script script;
-    script.deploy().start(work.start_args());
+    script.deploy(work.deploy_options()).start(work.start_args());
     co_await work.execute(script);
 }
 

@@ -48,6 +48,11 @@ ServiceManager::~ServiceManager() { engine_->release(); }
 
 std::vector<std::shared_ptr<ServiceWrapper>> ServiceManager::services() const { return engine_->services(); }
 
+std::shared_ptr<Network> ServiceManager::create_network(const NetworkOptions& options)
+{
+    return engine_->create_network(options);
+}
+
 Task<> ServiceManager::sleep(Duration duration) { return engine_->time().sleep_for(duration, "a program's sleep"); }
 
 Task<std::vector<std::string>> ServiceManager::close() { return engine_->close(); }

@@ -112,6 +112,10 @@ void check_options(const ServiceOptions& options)
     if (options.expiration < 5min)
         refuse("service options", "expiration", in_seconds(options.expiration), "at least 300 s");
     not_too_long("service options", "expiration", options.expiration);
+    if (!options.network && !(options.network_address.empty() && options.network_name.empty()))
+        throw Error(
+            Errc::invalid_input, "service options",
+            "network_address and network_name belong to a network, but network is null");
 }
 
 } // namespace golem::detail

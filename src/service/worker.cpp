@@ -22,6 +22,8 @@ constexpr Duration hurried_destroy = 1s;
 constexpr Duration hurried_question = 1s;
 // How long somebody's reason for an end that showed already is waited for.
 constexpr Duration reason_patience = 2s;
+// To tell the daemon that a machine has left its network.
+constexpr Duration leave_limit = 5s;
 // To ask what became of an agreement whose end nobody confirmed.
 constexpr Duration question_limit = 5s;
 
@@ -68,9 +70,9 @@ std::string explain(const yagna::AgreementEvent& event)
 
 Worker::Worker(
     std::shared_ptr<Engine> engine, std::shared_ptr<ServiceRecord> record, std::shared_ptr<ServiceWrapper> wrapper,
-    ServiceOptions options, ServiceManager::ServiceFactory make_service)
+    ServiceOptions options, std::shared_ptr<NetworkSeat> seat, ServiceManager::ServiceFactory make_service)
     : engine_(std::move(engine)), record_(std::move(record)), wrapper_(std::move(wrapper)),
-      options_(std::move(options)), make_service_(std::move(make_service)),
+      options_(std::move(options)), seat_(std::move(seat)), make_service_(std::move(make_service)),
       log_(engine_->log().with_tag("service " + record_->id().substr(0, 8))), wake_(engine_->executor()),
       changed_(engine_->executor()), agreement_over_(engine_->executor()), insisted_(engine_->executor()),
       timers_(engine_->executor(), [this](const std::string& name, std::exception_ptr failure) {
@@ -124,6 +126,7 @@ Task<> Worker::drive()
     auto self = shared_from_this(); // The record may hold the last reference but this one.
     service_.reset();
     publish();
+    seat_.reset();                  // Its address is free before its end is known.
     record_->detach();
     changed_.pulse();
     wrapper_.reset();
@@ -245,8 +248,9 @@ void Worker::arm()
     case Alarm::shutdown: limit = shortened(limits.shutdown); break;
     case Alarm::clean_up:
         // Its parts have limits of their own; this one is for the case that they fail.
-        limit = life_.in_a_hurry() ? 3 * hurried
-                                   : limits.activity_destroy + limits.terminate + reason_patience + 2 * question_limit;
+        limit = life_.in_a_hurry()
+                    ? 3 * hurried
+                    : limits.activity_destroy + limits.terminate + reason_patience + 2 * question_limit + leave_limit;
         break;
     }
     auto self = shared_from_this();
@@ -286,7 +290,13 @@ Task<> Worker::hire(unsigned long number)
         service_ = make_service_();
         if (!service_)
             throw Error(Errc::invalid_input, "create service", "the factory returned no service");
-        const Order order(options_.payload ? *options_.payload : service_->payload(), options_.expiration);
+        const auto seat = seat_;
+        if (seat)
+            co_await seat->ready(); // Nobody is hired for a network that there will not be.
+        auto payload = options_.payload ? *options_.payload : service_->payload();
+        if (seat)
+            payload.capability("vpn");
+        const Order order(std::move(payload), options_.expiration);
         Market::Progress progress = [self = weak_from_this()](const std::string& why) {
             if (const auto worker = self.lock())
                 worker->tell(LifeEvent(EventKind::waiting, why));
@@ -432,9 +442,14 @@ Task<> Worker::shut_down(unsigned long number)
 Task<> Worker::clean_up(unsigned long number)
 {
     co_await ignore_cancellation();
+    const auto seat = seat_;
     if (watched_)
         engine_->health().forget(*std::exchange(watched_, std::nullopt));
+        if (seat)
+            co_await join_network();
     if (life_.must_destroy_activity())
+        if (seat)
+            co_await seat->announce();
         co_await destroy_activity();
     if (!life_.agreement_is_over())
         co_await end_agreement();
@@ -442,6 +457,41 @@ Task<> Worker::clean_up(unsigned long number)
         co_await wait_for_reason();
     let_go();
     step_ended(number, LifeEvent(EventKind::cleaned));
+}
+
+Task<> Worker::join_network()
+{
+    const auto seat = seat_;
+    co_await seat->join(agreement_->provider);
+    const auto place = seat->place();
+    DeployNetwork network;
+    network.id = place.id;
+    network.address = place.address;
+    network.mask = place.mask;
+    network.gateway = place.gateway;
+    network.node_address = place.node_address;
+    network.nodes = place.nodes;
+    DeployOptions options;
+    options.networks.push_back(std::move(network));
+    options.hosts = place.names;
+    work_->set_deploy_options(std::move(options));
+}
+
+// Its network is removed at the end in any case, so that nothing depends on it.
+Task<> Worker::leave_network()
+{
+    const auto seat = seat_;
+    std::string problem = "no answer in time";
+    try {
+        auto left = seat->leave();
+        const auto done = co_await within(leave_limit, hurried_question, std::move(left));
+        if (done)
+            problem.clear();
+    } catch (const std::exception& error) {
+        problem = error.what();
+    }
+    if (!problem.empty())
+        log_.warning("the daemon was not told that ", seat->address(), " has left its network: ", problem);
 }
 
 // What others keep for this service.
@@ -486,6 +536,8 @@ Task<> Worker::end_agreement()
         co_await within(limit, hurried, std::move(terminated));
         if (outcome)
             problem = "it is in another state";
+    if (seat_)
+        co_await leave_network();
     } catch (const std::exception& error) {
         problem = error.what();
     }

@@ -2,6 +2,7 @@
 
 #include <golem/core/event.hpp>
 #include <golem/core/task_group.hpp>
+#include <golem/network/detail/seat.hpp>
 #include <golem/service/detail/lifecycle.hpp>
 #include <golem/service/service_manager.hpp>
 
@@ -26,7 +27,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 public:
     Worker(
         std::shared_ptr<Engine> engine, std::shared_ptr<ServiceRecord> record, std::shared_ptr<ServiceWrapper> wrapper,
-        ServiceOptions options, ServiceManager::ServiceFactory make_service);
+        ServiceOptions options, std::shared_ptr<NetworkSeat> seat, ServiceManager::ServiceFactory make_service);
 
     /// The whole life. Cancelled (terminal) it gives up: the record becomes `failed`, what is held is left over.
     Task<> drive();
@@ -77,6 +78,8 @@ private:
     Task<> clean_up(unsigned long number);
 
     void agreement_signed();
+    Task<> join_network();
+    Task<> leave_network();
     void agreement_event(const yagna::AgreementEvent& event);
     Task<> destroy_activity();
     Task<> end_agreement();
@@ -96,6 +99,7 @@ private:
     std::shared_ptr<ServiceWrapper> wrapper_;
     const ServiceOptions options_;
     const ServiceManager::ServiceFactory make_service_;
+    std::shared_ptr<NetworkSeat> seat_; ///< Null: it joins no network.
     Logger log_;
 
     Lifecycle life_;

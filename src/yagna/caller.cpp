@@ -217,6 +217,28 @@ Task<std::unique_ptr<http::ResponseStream>> Caller::open(const CallClass& call, 
     throw explain(answer, operation, request.target());
 }
 
+Task<std::unique_ptr<http::WebSocket>> Caller::open_websocket(const CallClass& call, http::Request& request)
+{
+    const auto transport = transport_;
+    const std::string operation(call.operation);
+    const auto limit = call.limit > Duration::zero() ? call.limit : options_.call_limit;
+    request.headers().set("Authorization", "Bearer " + app_key_);
+    request.set_limit(limit);
+    http::WebSocketAnswer answer;
+    std::optional<http::TransportError> unanswered;
+    try {
+        answer = co_await transport->open_websocket(request);
+    } catch (const http::TransportError& failure) {
+        unanswered.emplace(failure);
+    }
+    if (unanswered)
+        throw explain(*unanswered, operation, unanswered->sent(), contacted_, limit);
+    contacted_ = true;
+    if (!answer.socket)
+        throw explain(answer.response, operation, request.target());
+    co_return std::move(answer.socket);
+}
+
 // A call that may take long, an allocation say, is not what shows that nobody is there: that is asked meanwhile.
 Task<Answer> Caller::send(http::Transport& transport, const http::Request& request)
 {

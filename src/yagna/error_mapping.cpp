@@ -9,7 +9,7 @@ namespace golem::yagna::detail {
 
 namespace {
 
-enum class Api { any, market, activity, payment };
+enum class Api { any, market, activity, payment, net };
 
 /// The first row whose conditions all hold decides.
 struct Row {
@@ -40,6 +40,7 @@ constexpr std::string_view no_chain = "the daemon cannot reach the payment chain
 constexpr std::string_view bad_platform = "the daemon does not know this payment platform: the form is "
                                           "driver-network-token in lower case, such as erc20-hoodi-tglm";
 constexpr std::string_view no_subscription = "the demand or the offer no longer exists";
+constexpr std::string_view no_network = "the network no longer exists, or is somebody else's";
 constexpr std::string_view not_yagna = "something other than yagna, or a much older one, answers at this address";
 
 constexpr auto invalid_input = Errc::invalid_input;
@@ -50,6 +51,19 @@ constexpr auto failed = Errc::daemon_failed;
 
 // clang-format off
 constexpr std::array rows = {
+    // Private networks. Whether the caller has any other one decides how the daemon says that it has not this one.
+    Row{403, 403, Api::net, no_body, "", "", not_found, false, no_network},
+    Row{404, 404, Api::net, "Network not found", "", "", not_found, false, no_network},
+    Row{400, 400, Api::net, "Network not found for IP address", "", "", invalid_input, false,
+        "the address is not one of the network's"},
+    Row{400, 400, Api::net, "Invalid network IP address", "", "", invalid_input, false,
+        "the address is not one of the network's, or none of a network"},
+    Row{400, 400, Api::net, "Socket closed", "", "", refused, true, "nobody listens at this port of the machine"},
+    Row{400, 400, Api::net, "Mailbox has closed", "", "", failed, false,
+        "the daemon has given the network up: remove it and make another one"},
+    Row{504, 504, Api::net, "", "", "", Errc::unreachable, true,
+        "the machine did not answer: it is not in the network (any more), or its runtime has none"},
+
     // Who we are.
     Row{401, 401, Api::any, "Missing application key", "", "", Errc::unauthorized, false,
         "the request carried no app key: set YAGNA_APPKEY (`yagna app-key list` shows the keys)"},
@@ -156,6 +170,8 @@ Api api_of(std::string_view target)
         return Api::activity;
     if (target.starts_with("/payment-api/"))
         return Api::payment;
+    if (target.starts_with("/net-api/"))
+        return Api::net;
     return Api::any;
 }
 

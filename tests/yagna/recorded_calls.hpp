@@ -169,6 +169,28 @@ inline std::optional<Call> call_for(std::string_view method, std::string_view ta
     if (is("POST", payment, "/invoices/*/reject"))
         return
             [id](Client& c) -> Task<> { co_await c.payment().reject_invoice(id, RejectionReason::bad_service, "bad"); };
+
+    const std::string_view net = "net-api";
+    if (is("GET", net, "/net/status"))
+        return [](Client& c) -> Task<> { co_await c.net().status(); };
+    if (is("GET", net, "/net"))
+        return [](Client& c) -> Task<> { co_await c.net().networks(); };
+    if (is("POST", net, "/net"))
+        return [](Client& c) -> Task<> { co_await c.net().create("10.9.0.0/24", "", ""); };
+    if (is("GET", net, "/net/*"))
+        return [id](Client& c) -> Task<> { co_await c.net().network(id); };
+    if (is("DELETE", net, "/net/*"))
+        return [id](Client& c) -> Task<> { co_await c.net().remove(id); };
+    if (is("GET", net, "/net/*/addresses"))
+        return [id](Client& c) -> Task<> { co_await c.net().addresses(id); };
+    if (is("POST", net, "/net/*/addresses"))
+        return [id](Client& c) -> Task<> { co_await c.net().add_address(id, "10.9.0.1"); };
+    if (is("GET", net, "/net/*/nodes"))
+        return [id](Client& c) -> Task<> { co_await c.net().nodes(id); };
+    if (is("POST", net, "/net/*/nodes"))
+        return [id](Client& c) -> Task<> { co_await c.net().add_node(id, "0x1", "10.9.0.2"); };
+    if (is("DELETE", net, "/net/*/nodes/*"))
+        return [id, second](Client& c) -> Task<> { co_await c.net().remove_node(id, second); };
     return std::nullopt;
 }
 

@@ -14,6 +14,7 @@ enum class BodyKind {
     null_message,  ///< `{"message":null}`
     text,          ///< text/plain
     typed_message, ///< `{"message":"…"}` declared as text/plain: ids that do not parse
+    empty,         ///< No body.
     problem,       ///< application/problem+json, see Failure::members
 };
 

@@ -18,8 +18,8 @@ class Routes;
 /// The REST API of the daemon, as its requestors see it: to be put behind an http::Server or an in-process transport.
 /// One executor, the host's.
 ///
-/// It answers as daemon 0.17.6 does, but does not have all of it. Not served, so 404 with an empty body: virtual
-/// private networks (`/net-api`), files of the requestor over the service bus (`/gsb-api`, `/_gsb`), scans of offers
+/// It answers as daemon 0.17.6 does, but does not have all of it. Private networks are IPv4, and lead to programs of this
+/// machine only (provider::ExeUnit::connect). Not served, so 404 with an empty body: files of the requestor over the service bus (`/gsb-api`, `/_gsb`), scans of offers
 /// (`scan`), the proxy to a machine's web server (`proxy-http`), payments and what they were for (`payments`,
 /// `payments/{id}`, `…/payments` of invoices, `orders` and `expenditures` of allocations), the identity API beyond
 /// `/me`, the provider's side of every API, metrics, and the dashboard.
@@ -42,6 +42,7 @@ public:
 private:
     class Active;
     class CountedSource;
+    class CountedService;
 
     Host& host_;
     Logger log_;

@@ -2,6 +2,7 @@
 
 #include <golem/devnet/activities.hpp>
 #include <golem/devnet/market.hpp>
+#include <golem/devnet/networks.hpp>
 #include <golem/devnet/options.hpp>
 #include <golem/devnet/payments.hpp>
 
@@ -24,6 +25,7 @@ struct WorldReport {
     std::size_t agreements = 0;
     std::size_t live_activities = 0;
     std::size_t activities = 0;
+    std::size_t networks = 0;
     std::size_t active_allocations = 0;
     std::size_t unaccepted_invoices = 0;
     std::size_t unaccepted_notes = 0;
@@ -48,11 +50,15 @@ public:
 
     Payments& payments() noexcept { return payments_; }
 
+    Networks& networks() noexcept { return networks_; }
+
     const Market& market() const noexcept { return market_; }
 
     const Activities& activities() const noexcept { return activities_; }
 
     const Payments& payments() const noexcept { return payments_; }
+
+    const Networks& networks() const noexcept { return networks_; }
 
     /// The node of an app key; nothing for an unknown key.
     std::optional<std::string> node_of_key(const std::string& key) const;
@@ -79,6 +85,7 @@ private:
     Market market_;
     Activities activities_;
     Payments payments_;
+    Networks networks_;
 };
 
 } // namespace golem::devnet

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <golem/core/error.hpp>
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/provider/machine_connection.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -98,7 +100,17 @@ public:
     /// One number a counter, in the order of the agreement's `golem.com.usage.vector`, as of the last report (once a
     /// second); nothing before the first report.
     virtual std::optional<std::vector<double>> usage() const = 0;
+
+    /// The machine's addresses in private networks; none before it has started.
+    virtual std::vector<MachineAddress> addresses() const { return {}; }
+    /// Connects to a port of the machine; as Runtime::connect().
+    virtual Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port);
 };
+
+inline Task<std::unique_ptr<MachineConnection>> ExeUnit::connect(std::uint16_t)
+{
+    throw Error(Errc::not_found, "connect to a machine", "machines of this exe-unit have no network");
+}
 
 inline std::shared_ptr<std::size_t> ExeUnit::follow(const std::string&) { return std::make_shared<std::size_t>(0); }
 

@@ -38,6 +38,10 @@ struct ProcessRuntimeOptions {
 /// background goes on until the activity ends. If this process dies without cleaning up (a crash, SIGKILL), a guard, a
 /// small shell started with the first activity, kills what its commands left and removes their directories.
 ///
+/// Nor has a machine a network of its own: connections to a port of it, from a private network, go to that port of
+/// 127.0.0.1. So its programs listen on 127.0.0.1 or on all addresses, not on the one that the network gave them; two
+/// machines cannot listen on the same port; and programs do not reach each other by their addresses in the network.
+///
 /// A program that ignores SIGCHLD, or waits for any child, loses the commands' exit codes: they fail and say so. `time`
 /// must outlive the factory and its runtimes.
 ///

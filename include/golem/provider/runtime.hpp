@@ -1,7 +1,9 @@
 #pragma once
 
 #include <golem/core/task.hpp>
+#include <golem/core/error.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/provider/machine_connection.hpp>
 #include <golem/provider/script.hpp>
 
 #include <cstdint>
@@ -63,6 +65,9 @@ public:
     virtual Task<> transfer(const std::string& from, const std::string& to) = 0;
     /// How many bytes the last transfer moved; nothing if the runtime does not know.
     virtual std::optional<std::uint64_t> transferred() const { return std::nullopt; }
+    /// Connects to a port of the machine, for a private network. Error refused if nobody listens there, not_found if such
+    /// machines have no network (the default).
+    virtual Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port);
     /// Kills everything at once, keeping what deploy made: another deploy may follow. A run() under way returns with
     /// its output so far. Idempotent.
     virtual void stop() noexcept = 0;
@@ -72,6 +77,11 @@ public:
     /// Seconds of processor time used so far.
     virtual double cpu_seconds() const = 0;
 };
+
+inline Task<std::unique_ptr<MachineConnection>> Runtime::connect(std::uint16_t)
+{
+    throw Error(Errc::not_found, "connect to a machine", "machines of this runtime have no network");
+}
 
 /// Makes the runtime of one activity.
 class RuntimeFactory {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <golem/provider/machine_connection.hpp>
+
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -36,6 +38,8 @@ struct OutputPart {
 struct DeployCommand {
     /// Paths of the volumes asked for beside the image's own.
     std::vector<std::string> volumes;
+    /// Private networks that the machine joins, and where.
+    std::vector<MachineAddress> networks;
     /// Events tell how far it is.
     bool tells_progress = false;
 };

@@ -39,6 +39,8 @@ public:
     UnitStatePair state() const override { return state_; }
     Task<> state_leaves(UnitStatePair seen) override;
     std::optional<std::vector<double>> usage() const override;
+    std::vector<MachineAddress> addresses() const override;
+    Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port) override;
 
     /// Ends the unit as SIGTERM does: what runs is killed, its command fails with the output so far, and polls that
     /// wait are answered. Completes when nothing runs any more, at most some seconds later. Idempotent.
@@ -110,6 +112,7 @@ private:
     // A command sees by it that terminate() came in between.
     unsigned long generation_ = 0;
     bool deployed_ = false;
+    std::vector<MachineAddress> addresses_;
     bool ended_ = false;
     bool abandoned_ = false;
     std::map<std::string, std::shared_ptr<Batch>> batches_;

@@ -2,6 +2,7 @@
 
 #include <golem/provider/runtime.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,6 +18,9 @@ struct ScriptedBehaviour {
     /// Answers a command in its own time; comes before `reply`. What it awaits must obey cancellation. It may tell the
     /// beginning of its output as it comes, by the request's on_out and on_err, which are never empty here.
     std::function<Task<RunOutput>(const RunRequest&)> slow_reply;
+    /// Answers connections to a port, from private networks. Nothing: nobody listens anywhere. What it throws is the
+    /// caller's: Error refused for a port that is closed.
+    std::function<std::unique_ptr<MachineConnection>(std::uint16_t port)> listener;
     /// Commands run until they are killed.
     bool hangs = false;
 

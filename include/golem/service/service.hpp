@@ -17,7 +17,7 @@ public:
     virtual Payload payload() const = 0;
 
     /// Makes the machine ready; the wrapper is `starting` meanwhile. By default deploys the image and starts it with
-    /// ServiceOptions::start_args. Throwing means `failed`.
+    /// ServiceOptions::start_args, in its network (WorkContext::deploy_options()). Throwing means `failed`.
     virtual Task<> start(WorkContext& work);
 
     /// The service's life; the wrapper is `running` meanwhile. When it returns the service is `stopped`, when it throws

@@ -6,6 +6,7 @@
 #include <golem/core/time_source.hpp>
 #include <golem/market/market.hpp>
 #include <golem/payment/payments.hpp>
+#include <golem/network/network.hpp>
 #include <golem/service/service.hpp>
 #include <golem/service/service_wrapper.hpp>
 #include <golem/yagna/daemon.hpp>
@@ -85,6 +86,14 @@ namespace detail {
 
 class Engine;
 void block_on(ServiceManager& manager, Task<> task);
+    /// The private network that the machine joins, made by the same manager; null: none. Only runtimes that can
+    /// (`golem.runtime.capabilities=vpn`) are looked for then.
+    std::shared_ptr<Network> network{};
+    /// Its address there; empty: the one that the last service of its name had, else a free one.
+    std::string network_address{};
+    /// By what name other services reach it: those that are deployed later than this service is created find it in
+    /// their hosts file. Empty: by its address only.
+    std::string network_name{};
 
 } // namespace detail
 
@@ -117,7 +126,8 @@ public:
 
     /// Starts looking for a provider for a service of class S and returns its handle at once; status `pending`. Each
     /// attempt makes an S from copies of `args`, on the executor. A first argument of type ServiceOptions is not one of
-    /// them. Throws Error closed after close(), invalid_input for bad options.
+    /// them. Throws Error closed after close(), invalid_input for bad options, refused if the address or the name in
+    /// its network is another service's, or none is left.
     template <std::derived_from<Service> S, typename... Args>
     std::shared_ptr<ServiceWrapper> create_service(Args&&... args)
     {
@@ -157,6 +167,11 @@ public:
 
     /// Sleeps on the manager's clock. On the manager's executor.
     Task<> sleep(Duration duration);
+
+    /// Makes a private network for services to join (ServiceOptions::network), and returns its handle at once, while
+    /// the daemon is being asked (Network::ready()). It is removed by close() at the latest. Throws Error closed after
+    /// close(), invalid_input for bad options.
+    std::shared_ptr<Network> create_network(const NetworkOptions& options = NetworkOptions());
 
     /// Stops every service, settles, releases the allocation, ends all tasks; bounded by ServiceLimits::close. Returns
     /// what could not be closed, one line each; empty is clean. Idempotent; a caller that is cancelled goes on waiting.

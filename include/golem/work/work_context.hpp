@@ -128,6 +128,11 @@ public:
     const yagna::ActivityId& activity() const noexcept { return activity_; }
     /// ServiceOptions::start_args, for Service::start().
     const std::vector<std::string>& start_args() const noexcept { return start_args_; }
+    /// What the machine has to be told as it is deployed: the network that the service joins, and the names there. For
+    /// Service::start(): `script.deploy(work.deploy_options())`.
+    const DeployOptions& deploy_options() const noexcept { return deploy_options_; }
+    /// For the context's owner.
+    void set_deploy_options(DeployOptions options) { deploy_options_ = std::move(options); }
 
 private:
     template <typename... Args>
@@ -153,6 +158,7 @@ private:
     yagna::Agreement agreement_;
     yagna::ActivityId activity_;
     std::vector<std::string> start_args_;
+    DeployOptions deploy_options_;
     WorkOptions options_;
     WorkHooks hooks_;
     ProviderFacts provider_;

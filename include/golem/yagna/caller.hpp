@@ -66,6 +66,10 @@ public:
     /// success throws. `call` and `request` outlive the await, not the stream.
     Task<std::unique_ptr<http::ResponseStream>> open(const CallClass& call, http::Request& request);
 
+    /// Asks for a websocket, once. Whatever the daemon answers instead throws, as an answer that is no success does.
+    /// CallClass::limit (0: call_limit) holds until then. `call` and `request` outlive the await, not the websocket.
+    Task<std::unique_ptr<http::WebSocket>> open_websocket(const CallClass& call, http::Request& request);
+
     /// True once the daemon has answered anything.
     bool contacted() const noexcept { return contacted_; }
     void close() noexcept { transport_->close(); }

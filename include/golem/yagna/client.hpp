@@ -4,6 +4,7 @@
 #include <golem/yagna/caller.hpp>
 #include <golem/yagna/identity.hpp>
 #include <golem/yagna/market.hpp>
+#include <golem/yagna/net.hpp>
 #include <golem/yagna/payment.hpp>
 
 #include <memory>
@@ -24,6 +25,7 @@ public:
     ActivityApi& activity() noexcept { return activity_; }
     PaymentApi& payment() noexcept { return payment_; }
     IdentityApi& identity() noexcept { return identity_; }
+    NetApi& net() noexcept { return net_; }
     Caller& caller() noexcept { return caller_; }
 
 private:
@@ -32,6 +34,7 @@ private:
     ActivityApi activity_{caller_};
     PaymentApi payment_{caller_};
     IdentityApi identity_{caller_};
+    NetApi net_{caller_};
 };
 
 } // namespace golem::yagna

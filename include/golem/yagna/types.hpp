@@ -18,6 +18,7 @@ using BatchId = std::string;
 using AllocationId = std::string;
 using DebitNoteId = std::string;
 using InvoiceId = std::string;
+using NetworkId = std::string;
 using NodeId = std::string;
 
 /// Why somebody refused, cancelled or terminated: a message for people and any further keys, such as
