@@ -43,15 +43,19 @@ Host::Host(const Executor& executor, TimeSource& time, const DevnetOptions& opti
 
 void Host::settle()
 {
-    for (const auto& topic : world_.take_touched()) {
-        const auto found = waiters_.find(topic);
-        if (found == waiters_.end())
-            continue;
-        for (auto* event : found->second)
-            event->set();
-    }
+    for (const auto& topic : world_.take_touched())
+        wake(topic);
     if (world_.next_deadline() != deadline_)
         deadline_changed_.set();
+}
+
+void Host::wake(const std::string& topic)
+{
+    const auto found = waiters_.find(topic);
+    if (found == waiters_.end())
+        return;
+    for (auto* event : found->second)
+        event->set();
 }
 
 Task<bool> Host::wait(const std::string& topic, Instant until)

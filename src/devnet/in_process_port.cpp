@@ -1,6 +1,9 @@
 #include <golem/devnet/in_process_port.hpp>
 
 #include <golem/core/error.hpp>
+#include <golem/devnet/bus_services.hpp>
+
+#include <provider/requestor_calls.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -47,6 +50,29 @@ provider::PaymentEvent::Kind kind_of(PaymentEventKind kind)
 Decimal written(const Amount& amount) { return Decimal(amount, amount.is_zero() ? 0 : Amount::decimals); }
 
 } // namespace
+
+namespace {
+
+class HostFiles final : public provider::CalledFiles {
+public:
+    explicit HostFiles(Host& host) : host_(host) {}
+
+protected:
+    Task<flex::Value>
+    call(const provider::GftpUrl& url, const std::string& component, const flex::Value& body) override
+    {
+        const auto address = "/public/gftp/" + url.id;
+        auto answer = co_await call_service(host_, url.node, address, component, body);
+        co_return answer;
+    }
+
+private:
+    Host& host_;
+};
+
+} // namespace
+
+std::shared_ptr<provider::RequestorFiles> InProcessPort::files() { return std::make_shared<HostFiles>(host_); }
 
 InProcessPort::InProcessPort(Host& host, std::string name)
     : host_(host), name_(std::move(name)), node_(host.world().node_of_provider(name_)), session_("provider " + name_)

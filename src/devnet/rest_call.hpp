@@ -100,6 +100,7 @@ Json output_to_json(const std::string& output, bool is_binary);
 void add_allocation_routes(Routes& routes);
 void add_document_routes(Routes& routes);
 void add_net_routes(Routes& routes);
+void add_gsb_routes(Routes& routes);
 
 // The JSON body. Refuses other content types, malformed, too large and too deep ones, in the daemon's words.
 Json body_of(const Call& call);

@@ -196,6 +196,7 @@ RestFace::RestFace(Host& host, Logger log)
     detail::add_allocation_routes(*routes_);
     detail::add_document_routes(*routes_);
     detail::add_net_routes(*routes_);
+    detail::add_gsb_routes(*routes_);
 }
 
 RestFace::~RestFace() = default;

@@ -71,6 +71,9 @@ Agent::Agent(
       })
 {
     validate(options_);
+    // What the port brings with it is offered, unless somebody chose otherwise.
+    if (options_.transfer_protocols.empty() && port_.files())
+        options_.transfer_protocols.emplace_back("gftp");
 }
 
 Agent::~Agent() = default;

@@ -210,8 +210,9 @@ Task<> Agent::serve_activity(std::shared_ptr<Deal> deal, std::shared_ptr<Activit
     unit_options.image = deal->deadlines.terms().image;
     unit_options.counters = deal->deadlines.terms().counters;
     unit_options.command_latency = options_.command_latency;
-    activity->unit =
-        std::make_shared<ScriptUnit>(executor_, time_, runtimes_->make(activity->id), std::move(unit_options));
+    auto runtime = runtimes_->make(activity->id);
+    runtime->use_files(port_.files());
+    activity->unit = std::make_shared<ScriptUnit>(executor_, time_, std::move(runtime), std::move(unit_options));
     auto attach = port_.attach(activity->id, activity->unit);
     const bool attached = co_await attempt("attach an exe-unit", std::move(attach));
     if (attached || activity->ends)

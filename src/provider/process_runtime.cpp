@@ -223,6 +223,9 @@ public:
             prepare_target(target_path);
         if (!source_path.empty() && !target_path.empty()) {
             copy(source_path, target_path);
+        } else if (!target_path.empty() && source.scheme == "gftp" && files_) {
+            const fs::path path(target_path);
+            co_await fetch_file(*files_, source.target, path);
         } else if (!target_path.empty()) {
             if (!premises_->options.fetch)
                 fail("transfer", no_way(source.scheme));
@@ -230,10 +233,14 @@ public:
             co_await premises_->options.fetch(source.target, path);
         } else if (!source_path.empty()) {
             check_readable(source_path);
-            if (!premises_->options.send)
-                fail("transfer", no_way(target.scheme));
             const fs::path path(source_path);
-            co_await premises_->options.send(path, target.target);
+            if (target.scheme == "gftp" && files_) {
+                co_await send_file(*files_, path, target.target);
+            } else {
+                if (!premises_->options.send)
+                    fail("transfer", no_way(target.scheme));
+                co_await premises_->options.send(path, target.target);
+            }
         } else {
             fail("transfer", detail::transfer_error("this provider transfers from or to the container only"));
         }
@@ -249,6 +256,8 @@ public:
     }
 
     std::optional<std::uint64_t> transferred() const override { return transferred_; }
+
+    void use_files(std::shared_ptr<RequestorFiles> files) override { files_ = std::move(files); }
 
     void stop() noexcept override
     {
@@ -412,6 +421,7 @@ private:
     std::shared_ptr<double> cpu_;
     mutable double highest_cpu_ = 0.0;
     std::optional<std::uint64_t> transferred_;
+    std::shared_ptr<RequestorFiles> files_;
     bool has_run_ = false;
     bool killed_ = false;
 };

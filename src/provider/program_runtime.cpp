@@ -53,6 +53,8 @@ public:
 
     Task<> transfer(const std::string& from, const std::string& to) override { return processes_->transfer(from, to); }
 
+    void use_files(std::shared_ptr<RequestorFiles> files) override { processes_->use_files(std::move(files)); }
+
     Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port) override { return processes_->connect(port); }
 
     void stop() noexcept override { processes_->stop(); }

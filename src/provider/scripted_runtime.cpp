@@ -1,9 +1,12 @@
 #include <golem/provider/scripted_runtime.hpp>
 
+#include "provider/requestor_calls.hpp"
+
 #include <golem/core/error.hpp>
 #include <golem/core/event.hpp>
 #include <golem/core/race.hpp>
 #include <golem/provider/detail/kept_output.hpp>
+#include <golem/provider/detail/location.hpp>
 
 #include <array>
 #include <chrono>
@@ -85,12 +88,20 @@ public:
         co_return output;
     }
 
-    Task<> transfer(const std::string&, const std::string&) override
+    Task<> transfer(const std::string& from, const std::string& to) override
     {
         if (behaviour_->transfer_failure)
             fail("transfer", *behaviour_->transfer_failure);
-        co_return;
+        if (!requestor_)
+            co_return;
+        auto carrying = behaviour_->carry ? behaviour_->carry(*requestor_, from, to) : carry(from, to);
+        auto stop = stopped_.wait();
+        const auto first = co_await first_of(std::move(carrying), std::move(stop));
+        if (first == 1)
+            fail("transfer", detail::transfer_error("the activity has ended"));
     }
+
+    void use_files(std::shared_ptr<RequestorFiles> files) override { requestor_ = std::move(files); }
 
     Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port) override
     {
@@ -115,6 +126,40 @@ public:
     }
 
 private:
+    // Beyond that a simulation should not go.
+    Task<> carry(const std::string& from, const std::string& to)
+    {
+        const auto source = detail::parse_location(from).first;
+        const auto target = detail::parse_location(to).first;
+        if (!source || !target)
+            fail("transfer", source ? detail::parse_location(to).second : detail::parse_location(from).second);
+        auto& files = *behaviour_->files;
+        if (source->scheme == "gftp" && target->scheme == "container") {
+            const auto size = co_await requestor_->size(source->target);
+            std::string content;
+            while (content.size() < size) {
+                const auto bytes = co_await requestor_->read(source->target, content.size(), file_chunk);
+                if (bytes.empty())
+                    fail("transfer", detail::transfer_error("GSB error: the file ended before its size"));
+                content += bytes;
+            }
+            files[target->target] = content;
+            if (source->sha3 && source->sha3->size() == 64 && sha3_256(content) != *source->sha3)
+                fail("transfer", detail::hash_mismatch(sha3_256(content), *source->sha3));
+        } else if (source->scheme == "container" && target->scheme == "gftp") {
+            const auto found = files.find(source->target);
+            if (found == files.end())
+                fail("transfer", detail::transfer_error("IO error: No such file or directory (os error 2)"));
+            const std::string content = found->second;
+            for (std::size_t at = 0; at < content.size(); at += file_chunk) {
+                const auto bytes = content.substr(at, file_chunk);
+                co_await requestor_->write(target->target, at, bytes);
+            }
+            const auto hash = sha3_256(content);
+            co_await requestor_->finish(target->target, hash);
+        }
+    }
+
     using Listener = std::function<void(std::string_view)>;
 
     static Listener listener(const Listener& inner, const std::shared_ptr<std::string>& told)
@@ -153,6 +198,7 @@ private:
     std::shared_ptr<const ScriptedBehaviour> behaviour_;
     Instant created_;
     std::optional<Instant> killed_at_;
+    std::shared_ptr<RequestorFiles> requestor_;
     Event stopped_;
 };
 

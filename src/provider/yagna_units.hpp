@@ -38,6 +38,9 @@ public:
     // The unit has ended: its last words are let out, then it leaves the bus. Nothing happens for an unknown one.
     Task<> remove(const std::string& activity);
 
+    // The body of the one reply. Error not_found for an address that nobody has, unreachable without a bus.
+    Task<std::string> call(const std::string& address, const std::string& body);
+
 private:
     struct Hosted;
 

@@ -3,6 +3,7 @@
 #include <golem/core/event.hpp>
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/devnet/bus_services.hpp>
 #include <golem/devnet/options.hpp>
 #include <golem/devnet/transcript.hpp>
 #include <golem/devnet/world.hpp>
@@ -26,6 +27,8 @@ public:
 
     World& world() noexcept { return world_; }
 
+    BusServices& bus() noexcept { return bus_; }
+
     const DevnetOptions& options() const noexcept { return options_; }
 
     TimeSource& time() noexcept { return time_; }
@@ -36,6 +39,9 @@ public:
 
     /// To be called after each change to the world: wakes who waits for it.
     void settle();
+
+    /// Wakes who waits for `topic`.
+    void wake(const std::string& topic);
 
     /// Waits until `topic` (a name as World::take_touched() gives) changes; false if that took until `until`. `topic`
     /// must outlive the await. Cancelled (terminal) it throws operation_aborted, also if the change came first.
@@ -64,6 +70,7 @@ private:
     TimeSource& time_;
     DevnetOptions options_;
     World world_;
+    BusServices bus_;
     Transcript transcript_;
     std::map<std::string, std::vector<Event*>> waiters_;
     Event deadline_changed_;

@@ -34,6 +34,8 @@ public:
     Task<std::string> send_invoice(const provider::InvoiceDraft& invoice) override;
     Task<std::vector<provider::PaymentEvent>> payment_events(Duration wait) override;
 
+    std::shared_ptr<provider::RequestorFiles> files() override;
+
 private:
     template <typename T>
     T settled(std::string what, Result<T> result);

@@ -31,6 +31,7 @@ struct ProviderOptions {
     /// runtime of this library has any; requestors who ask for one get no answer.
     std::vector<std::string> capabilities;
     /// What URLs files are transferred from and to (`golem.activity.caps.transfer.protocol`): "http", "https", "gftp".
+    /// Empty: "gftp" if the port has a way to requestors' files, else nothing.
     std::vector<std::string> transfer_protocols;
     /// Extra properties of the offer; they replace those of the same name.
     properties::PropertySet properties;

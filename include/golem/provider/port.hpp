@@ -5,6 +5,7 @@
 #include <golem/core/time_source.hpp>
 #include <golem/properties/property_set.hpp>
 #include <golem/provider/exe_unit.hpp>
+#include <golem/provider/requestor_files.hpp>
 
 #include <memory>
 #include <optional>
@@ -126,6 +127,9 @@ public:
     virtual Task<std::string> send_debit_note(const DebitNoteDraft& note) = 0;
     virtual Task<std::string> send_invoice(const InvoiceDraft& invoice) = 0;
     virtual Task<std::vector<PaymentEvent>> payment_events(Duration wait) = 0;
+
+    /// The files of requestors; null if the port has no way to them (the default). Valid as long as the port.
+    virtual std::shared_ptr<RequestorFiles> files() { return nullptr; }
 };
 
 } // namespace golem::provider

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <golem/core/task.hpp>
 #include <golem/core/error.hpp>
+#include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
 #include <golem/provider/machine_connection.hpp>
+#include <golem/provider/requestor_files.hpp>
 #include <golem/provider/script.hpp>
 
 #include <cstdint>
@@ -63,10 +64,12 @@ public:
     virtual Task<std::string> start(const std::vector<std::string>& args) = 0;
     virtual Task<RunOutput> run(const RunRequest& request) = 0;
     virtual Task<> transfer(const std::string& from, const std::string& to) = 0;
+    /// The way to the files of requestors, for transfers from and to `gftp:`. Before the first command, if at all.
+    virtual void use_files(std::shared_ptr<RequestorFiles>) {}
     /// How many bytes the last transfer moved; nothing if the runtime does not know.
     virtual std::optional<std::uint64_t> transferred() const { return std::nullopt; }
-    /// Connects to a port of the machine, for a private network. Error refused if nobody listens there, not_found if such
-    /// machines have no network (the default).
+    /// Connects to a port of the machine, for a private network. Error refused if nobody listens there, not_found if
+    /// such machines have no network (the default).
     virtual Task<std::unique_ptr<MachineConnection>> connect(std::uint16_t port);
     /// Kills everything at once, keeping what deploy made: another deploy may follow. A run() under way returns with
     /// its output so far. Idempotent.

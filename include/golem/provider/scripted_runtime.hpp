@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,12 @@ struct ScriptedBehaviour {
     /// Answers connections to a port, from private networks. Nothing: nobody listens anywhere. What it throws is the
     /// caller's: Error refused for a port that is closed.
     std::function<std::unique_ptr<MachineConnection>(std::uint16_t port)> listener;
+    /// What the volumes of all the machines hold, by path: files come from and go to it by `gftp:`. Transfers from and
+    /// to other URLs only pretend.
+    std::shared_ptr<std::map<std::string, std::string>> files = std::make_shared<std::map<std::string, std::string>>();
+    /// Carries out transfers instead, if the provider has a way to the requestor's files. What it awaits must obey
+    /// cancellation.
+    std::function<Task<>(RequestorFiles& files, const std::string& from, const std::string& to)> carry{};
     /// Commands run until they are killed.
     bool hangs = false;
 

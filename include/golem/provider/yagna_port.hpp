@@ -69,8 +69,11 @@ public:
     Task<std::string> send_invoice(const InvoiceDraft& invoice) override;
     Task<std::vector<PaymentEvent>> payment_events(Duration wait) override;
 
+    std::shared_ptr<RequestorFiles> files() override;
+
 private:
     class Units;
+    class Files;
 
     // What the two feeds of payments told together.
     struct PaymentNews {

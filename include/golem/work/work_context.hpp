@@ -5,20 +5,29 @@
 #include <golem/core/time_source.hpp>
 #include <golem/properties/prices.hpp>
 #include <golem/work/command_event.hpp>
+#include <golem/work/file_transfer.hpp>
 #include <golem/work/script.hpp>
 #include <golem/yagna/client.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace golem {
+
+namespace detail {
+class FileService;
+class SendingEnd;
+class ReceivingEnd;
+} // namespace detail
 
 /// Who a service runs on, by its offer.
 struct ProviderFacts {
@@ -48,6 +57,9 @@ struct WorkOptions {
     /// Bytes of streamed output that are remembered of one command, to find out at its end what the stream may have
     /// lost; nothing can be found out about a command that prints more.
     std::size_t remembered_output = 1u << 20;
+    /// Files that all services of a manager send and receive at one time; the others wait. A machine takes one at a
+    /// time in any case.
+    std::size_t transfers_at_once = 8;
 };
 
 /// What a work context tells its owner. May be empty.
@@ -107,6 +119,30 @@ public:
     }
     Task<CommandResult> stream_command(const EventSink& sink, std::vector<std::string> command);
 
+    /// Copies a file to the machine; `to` is a path in a volume, `/golem/work/input.bin`. What stands there is replaced
+    /// and directories are made; a transfer that fails may leave a part of the file there. The provider's daemon fetches
+    /// it from ours by the network, any size in constant memory.
+    ///
+    /// The machine can do nothing else meanwhile. Errors: TransferError, CommandError (the provider could not take it,
+    /// or what it got has another hash), those of execute(), invalid_input for a path that is none. Cancellation
+    /// (terminal) takes the offer of the file back, before it completes; the provider may be busy for some time.
+    Task<> send_file(
+        std::filesystem::path from, std::string to, FileTransferOptions options = FileTransferOptions());
+    /// The same with bytes.
+    Task<> send_bytes(std::string bytes, std::string to, FileTransferOptions options = FileTransferOptions());
+    /// The same with JSON text; Error invalid_input if it is none.
+    Task<> send_json(std::string json, std::string to, FileTransferOptions options = FileTransferOptions());
+
+    /// Copies a file of the machine to `to`, which gets its content only when all of it has come and has the hash that
+    /// the provider told: before, it grows beside it, as `.NAME.….part`, and goes when anything goes wrong. Errors and
+    /// cancellation as above.
+    Task<> download_file(
+        std::string from, std::filesystem::path to, FileTransferOptions options = FileTransferOptions());
+    /// The same into memory, at most 256 MiB.
+    Task<std::string> download_bytes(std::string from, FileTransferOptions options = FileTransferOptions());
+    /// The same; Error protocol if it is not JSON.
+    Task<std::string> download_json(std::string from, FileTransferOptions options = FileTransferOptions());
+
     /// What the exe-unit is doing. A dead activity is an answer. Errors of the daemon.
     Task<yagna::ActivityState> state();
     /// What the activity has used so far. Errors of the daemon.
@@ -144,6 +180,27 @@ private:
         (command.push_back(std::string(std::move(args))), ...);
         return command;
     }
+
+    static constexpr std::uint64_t most_bytes_in_memory = 256u << 20;
+
+    // Where in the machine, which way, and the hash that the provider has to find.
+    struct TransferPlan {
+        TransferPlan(bool is_to_machine, std::string the_path) : to_machine(is_to_machine), path(std::move(the_path)) {}
+
+        bool to_machine;
+        std::string path;
+        std::string hash;
+    };
+
+    Task<> give(
+        std::unique_ptr<detail::SendingEnd> end, std::string to, std::string operation, FileTransferOptions options);
+    Task<> take(
+        detail::ReceivingEnd& end, std::string from, const std::string& operation, FileTransferOptions options);
+    Task<> transfer(
+        detail::FileService& service, const TransferPlan& plan, const std::string& operation, Duration limit);
+    Task<> transfer(
+        detail::FileService& service, std::string id, const Script& script, const std::string& operation,
+        Duration limit);
 
     Task<yagna::BatchId> submit(const Script& script);
     Task<std::vector<CommandResult>> run_batch(const Script& script, int& current);
