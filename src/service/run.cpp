@@ -30,9 +30,9 @@ constexpr auto last_limit = 2s;
 /// One run of a program: the app, the signals, and the closing.
 class Program {
 public:
-    Program(const Executor& executor, const App& app, ServiceManager& manager)
-        : app_(app), manager_(manager), signals_(executor, SIGINT, SIGTERM), app_over_(executor),
-          interrupted_(executor), insisted_(executor), listener_(executor),
+    Program(const Executor& executor, const App& app, ServiceManager& manager, std::function<bool()> on_interrupt)
+        : app_(app), manager_(manager), on_interrupt_(std::move(on_interrupt)), signals_(executor, SIGINT, SIGTERM),
+          app_over_(executor), interrupted_(executor), insisted_(executor), listener_(executor),
           app_task_(executor, [this](const std::string&, std::exception_ptr failure) { failure_ = failure; }),
           main_(executor, [this](const std::string&, std::exception_ptr failure) { fail(failure); })
     {
@@ -130,6 +130,7 @@ private:
             auto limit = manager_.time().sleep_for(app_limit, "an app that was cancelled");
             co_await first_of(std::move(ended), std::move(insisted), std::move(limit));
         }
+        is_closing_ = true;
         leftovers_ = co_await manager_.close();
         auto ended = app_over_.wait();
         co_await with_timeout(manager_.time(), last_limit, std::move(ended), "an app whose manager is closed");
@@ -155,6 +156,8 @@ private:
             if (error)
                 co_return;
             if (signal_ == 0) {
+                if (signal == SIGINT && !is_closing_ && on_interrupt_ && on_interrupt_())
+                    continue;
                 signal_ = signal;
                 std::cerr << "ending in an orderly way; once more to cut it short\n";
                 interrupted_.set();
@@ -167,6 +170,8 @@ private:
 
     const App& app_;
     ServiceManager& manager_;
+    std::function<bool()> on_interrupt_;
+    bool is_closing_ = false;
     boost::asio::signal_set signals_;
     int signal_ = 0;
     Event app_over_;
@@ -185,13 +190,20 @@ private:
 
 int run(const std::function<Task<>(ServiceManager&)>& app, ServiceManagerOptions options)
 {
+    return run(app, std::move(options), nullptr);
+}
+
+int run(
+    const std::function<Task<>(ServiceManager&)>& app, ServiceManagerOptions options,
+    std::function<bool()> on_interrupt)
+{
     try {
         if (options.time && options.time->is_virtual())
             throw Error(Errc::invalid_input, "run", "a program runs in real time");
         boost::asio::io_context context(1);
         const Executor executor = context.get_executor();
         ServiceManager manager(executor, std::move(options));
-        Program program(executor, app, manager);
+        Program program(executor, app, manager, std::move(on_interrupt));
         program.run(context);
         program.tell();
         if (!program.run_rest(context)) {

@@ -2,6 +2,8 @@
 import contextlib
 import json
 import os
+import re
+import select
 import signal
 import socket
 import socketserver
@@ -162,6 +164,41 @@ def broken_daemon(answer):
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield Daemon(f'http://127.0.0.1:{server.server_address[1]}')
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def relay(daemon):
+    """A port that hands everything on to `daemon`; gives its Daemon, and a list that grows by each request's method and path."""
+    requests = []
+    target = ('127.0.0.1', int(daemon.url.rsplit(':', 1)[1]))
+
+    def note(data):
+        for line in re.findall(rb'(?:^|\n)((?:GET|POST|PUT|DELETE) /[^ ?]*)', data):
+            requests.append(re.sub(r'[0-9a-f-]{32,}', 'ID', line.decode()))
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            with socket.create_connection(target) as other:
+                pair = {self.request: other, other: self.request}
+                while True:
+                    for source in select.select(list(pair), [], [])[0]:
+                        data = source.recv(65536)
+                        if not data:
+                            return
+                        if source is self.request:
+                            note(data)
+                        pair[source].sendall(data)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def handle_error(self, request, client_address):
+            pass
+
+    with Server(('127.0.0.1', 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Daemon(f'http://127.0.0.1:{server.server_address[1]}'), requests
         server.shutdown()
 
 

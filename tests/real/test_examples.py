@@ -11,6 +11,7 @@ import unittest
 
 import rig
 import test_erigon
+import test_shell
 import test_small
 
 
@@ -57,6 +58,24 @@ class Examples(unittest.TestCase):
     def test_embedding(self):
         with self.provider("words"):
             test_small.Small().assert_sums(rig.run([test_small.EMBEDDING], self.environment))
+
+    def test_shell(self):
+        with self.provider("consoles"):
+            with test_shell.Person(self.environment) as person:
+                test_shell.Shell().talk(person)
+                person.ask("while True: pass", "... ")
+                person.type("\n")
+                time.sleep(2)
+                person.type(test_shell.CTRL_C)
+                self.assertIn("KeyboardInterrupt\n", person.expect(">>> "))
+                test_shell.Shell().leave(person)
+
+    def test_shell_whose_provider_leaves(self):
+        with test_shell.Person(self.environment) as person:
+            with self.provider("leavers"):
+                person.expect(">>> ")
+            self.assertEqual(person.end(), 1, person.seen)
+            self.assertRegex(person.seen, "error: .*failed")
 
 
 if __name__ == "__main__":

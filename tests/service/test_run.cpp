@@ -88,6 +88,31 @@ TEST_CASE("a signal ends a program in an orderly way")
     CHECK(service->status() == S::stopped);
 }
 
+TEST_CASE("a program may take Ctrl-C for itself, until it does not")
+{
+    ::unsetenv("YAGNA_APPKEY");
+    devnet::EmbeddedOptions embedded;
+    embedded.announce = false;
+    ServiceManagerOptions options;
+    options.daemon = devnet::daemon_or_devnet(embedded);
+    std::ostringstream told;
+    auto* before = std::cerr.rdbuf(told.rdbuf());
+    int asked = 0;
+    const auto app = [&](ServiceManager& manager) -> Task<> {
+        for (int i = 0; i < 3; ++i) {
+            CHECK(asked == i);
+            std::raise(SIGINT);
+            co_await manager.sleep(10ms);
+        }
+        co_await manager.sleep(1h);
+    };
+    const auto code = golem::run(app, options, [&] { return ++asked < 3; });
+    std::cerr.rdbuf(before);
+    CHECK(code == 130);
+    CHECK(asked == 3);
+    CHECK(contains(told.str(), "in an orderly way"));
+}
+
 TEST_CASE("the second signal insists")
 {
     const auto ended = run_program([&](ServiceManager& manager) -> Task<> {

@@ -13,6 +13,12 @@ namespace golem {
 /// behind after 2 s: the process ends then without destructors, with the same exit code (1 if `app` itself is what does
 /// not end, or more).
 int run(const std::function<Task<>(ServiceManager&)>& app, ServiceManagerOptions options = ServiceManagerOptions());
+/// The same for a program that has a use of its own for Ctrl-C: `on_interrupt` is called first, on the manager's
+/// executor, at each SIGINT until closing has begun. True: it has dealt with it, and the program goes on. Must not
+/// throw.
+int run(
+    const std::function<Task<>(ServiceManager&)>& app, ServiceManagerOptions options,
+    std::function<bool()> on_interrupt);
 /// The same with this daemon.
 int run(const std::function<Task<>(ServiceManager&)>& app, Daemon daemon);
 
