@@ -7,7 +7,9 @@
 #include <golem/http/transport.hpp>
 #include <golem/http/websocket.hpp>
 
-#include <array>
+#include <properties/serde_reader.hpp>
+
+#include <algorithm>
 
 namespace golem::devnet::detail {
 
@@ -53,22 +55,58 @@ std::string address_of(const Call& call)
     return address;
 }
 
+struct Listen {
+    std::string address;
+    std::vector<std::string> components;
+};
+
+// Read as the daemon reads it, which tells where it stopped.
+Listen read_listen(const Call& call)
+{
+    Listen wish;
+    properties::SerdeReader reader(call.request.body());
+    const auto member = [&](const std::string& name) {
+        if (name == "on")
+            wish.address = reader.string();
+        else if (name == "components")
+            reader.sequence("a sequence", [&] { wish.components.push_back(reader.string()); });
+        else
+            reader.ignore();
+    };
+    const auto listen = [&](const std::string& name) {
+        if (name != "listen") {
+            reader.ignore();
+            return;
+        }
+        std::vector<std::string> seen;
+        reader.object(
+            "struct ServiceListenRequest",
+            [&](const std::string& inner) {
+                seen.push_back(inner);
+                member(inner);
+            },
+            [&] {
+                for (const char* required : {"on", "components"}) {
+                    if (std::find(seen.begin(), seen.end(), required) == seen.end())
+                        properties::SerdeReader::complain("missing field `" + std::string(required) + "`");
+                }
+            });
+    };
+    try {
+        reader.object("struct ServiceRequest", listen);
+    } catch (const properties::SerdeReader::Complaint& complaint) {
+        refuse_body(
+            call, "Json deserialize error: " + complaint.text + " at line " + std::to_string(complaint.line) +
+                      " column " + std::to_string(complaint.column));
+    }
+    return wish;
+}
+
 http::Response listen(const Call& call)
 {
     const Shape shape{"ServiceRequest", 1, {"listen"}};
-    const auto body = body_of(call, shape);
-    const auto& wish = body.at("listen");
-    if (!wish.is_object() || !wish.contains("on") || !wish["on"].is_string())
-        refuse_body(call, "missing field `on`");
-    if (!wish.contains("components") || !wish["components"].is_array())
-        refuse_body(call, "missing field `components`");
-    const auto address = wish["on"].get<std::string>();
-    std::vector<std::string> components;
-    for (const auto& component : wish["components"]) {
-        if (!component.is_string())
-            refuse_body(call, "invalid type: expected a string");
-        components.push_back(component.get<std::string>());
-    }
+    body_of(call, shape);
+    const auto [address, components] = read_listen(call);
     if (address.empty())
         refuse(Failure(400, "Invalid service address prefix: Cannot bind service. Empty prefix."));
     if (!call.host.bus().add(call.node, address, components))
