@@ -62,11 +62,13 @@ Daemon Devnet::daemon(const std::string& key) const
     auto face = face_;
     auto executor = executor_;
     const std::string url = "devnet";
-    return Daemon(
+    Daemon daemon(
         url, key.empty() ? host_->options().app_keys.front() : key,
         [face, executor, url](const Executor&, TimeSource& time) {
             return http::make_in_process_transport(executor, time, face, url);
         });
+    daemon.set_knows_images();
+    return daemon;
 }
 
 std::shared_ptr<http::Handler> Devnet::rest_face() const { return face_; }

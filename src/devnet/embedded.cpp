@@ -148,10 +148,12 @@ Daemon daemon_or_devnet(const EmbeddedOptions& options)
     const auto inner = embedded->devnet().daemon();
     const auto handler = std::make_shared<KeepingHandler>(embedded);
     const auto url = inner.url();
-    return Daemon(
+    Daemon daemon(
         url, inner.app_key(), [handler, executor = embedded->executor(), url](const Executor&, TimeSource& time) {
             return http::make_in_process_transport(executor, time, handler, url);
         });
+    daemon.set_knows_images();
+    return daemon;
 }
 
 } // namespace golem::devnet

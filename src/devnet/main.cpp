@@ -54,6 +54,10 @@ void define(CLI::App& app, Arguments& arguments)
     app.add_option("--port", arguments.port, "Port on 127.0.0.1; 0 lets the system choose")->capture_default_str();
     app.add_option("--app-key", arguments.app_key, "The key that requestors send; any text")
         ->envname("YAGNA_AUTOCONF_APPKEY");
+    app.add_option(
+           "--api-allow-origin", arguments.devnet.allow_origins,
+           "Origin whose pages may call from a browser (\"*\": any); may be repeated")
+        ->envname("YAGNA_API_ALLOW_ORIGIN");
     auto* names = app.add_option("--provider", arguments.names, "Name of a provider; may be repeated");
     auto* count = app.add_option("--providers", arguments.providers, "How many providers, if no names are given")
                       ->check(CLI::Range(0, 1000))
@@ -189,6 +193,7 @@ void announce(
     const auto key = devnet::quoted_for_shell(arguments.app_key);
     const auto subnet = devnet::quoted_for_shell(devnet::subnet_of(providers, arguments.provider.subnet));
     std::printf("export YAGNA_API_URL=http://127.0.0.1:%u\n", static_cast<unsigned>(server.port()));
+    std::printf("export GOLEM_REGISTRY_URL=http://127.0.0.1:%u\n", static_cast<unsigned>(server.port()));
     std::printf("export YAGNA_APPKEY=%s\n", key.c_str());
     std::printf("export YAGNA_SUBNET=%s\n", subnet.c_str());
     std::printf(

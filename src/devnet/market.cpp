@@ -66,10 +66,13 @@ std::string Market::publish(Side side, const std::string& node, const Content& c
     subscription.constraint = properties::Constraint::try_parse(content.constraints);
     subscription.created = now;
     subscription.expires = now + subscription_life;
+    subscription.number = published_++;
     const auto id = subscription.id;
     forget_inactive(now);
     const auto& stored = subscriptions_.emplace(id, std::move(subscription)).first->second;
     (side == Side::requestor ? demands_ : offers_).push_back(id);
+    if (side == Side::provider)
+        touched_.push_back("offers");
     for (const auto& other : side == Side::requestor ? offers_ : demands_) {
         if (side == Side::requestor)
             introduce(stored, subscriptions_.at(other), now);

@@ -448,6 +448,7 @@ void Payments::settle(const Document& which, Timestamp now)
     if (document.status != DocumentStatus::accepted)
         return;
     document.status = DocumentStatus::settled;
+    pay(document, now);
     tell(document, PaymentEventKind::settled, now);
     if (document.kind != DocumentKind::invoice)
         return;

@@ -201,6 +201,33 @@ bool bool_member(const Call& call, const Json& object, const char* name)
     return found->get<bool>();
 }
 
+std::optional<std::uint64_t> unsigned_member(const Call& call, const Json& object, const char* name)
+{
+    const auto found = object.find(name);
+    if (found == object.end() || found->is_null())
+        return std::nullopt;
+    if (!found->is_number_unsigned())
+        refuse_body(
+            call, std::string("Json deserialize error: invalid ") +
+                      (found->is_number_integer() ? "value: " : "type: ") + described(*found) + ", expected u64" +
+                      behind(call, *found));
+    return found->get<std::uint64_t>();
+}
+
+std::string
+choice_member(const Call& call, const Json& object, const char* name, const std::vector<std::string>& choices)
+{
+    auto text = string_member(call, object, name);
+    if (std::find(choices.begin(), choices.end(), text) != choices.end())
+        return text;
+    std::string expected;
+    for (const auto& choice : choices)
+        expected += (expected.empty() ? "`" : " or `") + choice + "`";
+    refuse_body(
+        call,
+        "Json deserialize error: unknown variant `" + text + "`, expected " + expected + behind(call, object.at(name)));
+}
+
 Decimal decimal_from(const Call& call, const Json& value)
 {
     if (!value.is_string() && !value.is_number())

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -90,6 +91,9 @@ private:
 };
 
 void add_market_routes(Routes& routes);
+void add_scan_routes(Routes& routes);
+void add_image_routes(Routes& routes);
+void add_payment_routes(Routes& routes);
 void add_agreement_routes(Routes& routes);
 void add_activity_routes(Routes& routes);
 // Results of a batch as server-sent events: its `Accept` is exactly `text/event-stream`.
@@ -122,6 +126,11 @@ std::optional<Reason> reason_of(const Call& call);
 std::string string_member(const Call& call, const Json& object, const char* name);
 // False if it is missing.
 bool bool_member(const Call& call, const Json& object, const char* name);
+// Nothing if it is missing or null.
+std::optional<std::uint64_t> unsigned_member(const Call& call, const Json& object, const char* name);
+// One of these texts.
+std::string choice_member(
+    const Call& call, const Json& object, const char* name, const std::vector<std::string>& choices);
 // Nothing if it is missing or no text.
 std::optional<Timestamp> time_member(const Call& call, const Json& object, const char* name);
 // From a text or a number.

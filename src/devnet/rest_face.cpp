@@ -54,7 +54,8 @@ http::Response health(const Call&)
 
 bool needs_no_key(const std::string& path)
 {
-    return path == "/version/get" || path == "/dashboard" || path.starts_with("/metrics-api/");
+    return path == "/version/get" || path == "/v1/image/info" || path == "/dashboard" ||
+           path.starts_with("/metrics-api/");
 }
 
 // Fills in the caller's node; or says why there is none.
@@ -81,22 +82,60 @@ bool is_preflight(const http::Request& request)
     return request.method() == http::Method::options && request.headers().get("Access-Control-Request-Method");
 }
 
+constexpr auto all_methods = "GET, POST, PUT, DELETE, HEAD, OPTIONS, PATCH, TRACE, CONNECT";
+
+bool is_listed(std::string_view word, const std::string& list)
+{
+    return (", " + list + ",").find(", " + std::string(word) + ",") != std::string::npos;
+}
+
+// The request's origin, if its pages may call.
+std::optional<std::string> allowed_origin(const http::Request& request, const DevnetOptions& options)
+{
+    const auto origin = request.headers().get("Origin");
+    if (!origin)
+        return std::nullopt;
+    for (const auto& allowed : options.allow_origins) {
+        if (allowed == "*" || allowed == *origin)
+            return std::string(*origin);
+    }
+    return std::nullopt;
+}
+
+// What browsers ask before a page's request; no key is needed for it, nor a path that exists.
 std::optional<http::Response> preflight(const Call& call)
 {
     if (!is_preflight(call.request))
         return std::nullopt;
-    const std::string complaint = call.request.headers().get("Origin")
-                                      ? "Origin is not allowed to make this request"
-                                      : "Request header `Origin` is required but was not provided";
-    http::Response response(400, complaint, plain_text);
-    response.headers().remove("Content-Type");
+    const auto& headers = call.request.headers();
+    std::string complaint;
+    if (!headers.get("Origin"))
+        complaint = "Request header `Origin` is required but was not provided";
+    else if (!allowed_origin(call.request, call.host.options()))
+        complaint = "Origin is not allowed to make this request";
+    else if (!is_listed(*headers.get("Access-Control-Request-Method"), all_methods))
+        complaint = "Requested method is not allowed";
+    if (!complaint.empty()) {
+        http::Response response(400, complaint, plain_text);
+        response.headers().remove("Content-Type");
+        return response;
+    }
+    http::Response response(200);
+    response.headers().set("access-control-allow-methods", all_methods);
+    response.headers().set("access-control-max-age", "3600");
+    if (const auto wanted = headers.get("Access-Control-Request-Headers"))
+        response.headers().set("access-control-allow-headers", std::string(*wanted));
     return response;
 }
 
-http::Response finished(http::Response response, bool is_preflight)
+http::Response finished(http::Response response, const http::Request& request, const DevnetOptions& options)
 {
-    if (response.status() != 401 && !is_preflight)
-        response.headers().set("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+    const bool is_refused_preflight = is_preflight(request) && response.status() == 400;
+    if (response.status() == 401 || is_refused_preflight)
+        return response;
+    response.headers().set("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+    if (const auto origin = allowed_origin(request, options))
+        response.headers().set("access-control-allow-origin", *origin);
     return response;
 }
 
@@ -197,6 +236,8 @@ RestFace::RestFace(Host& host, Logger log)
     detail::add_document_routes(*routes_);
     detail::add_net_routes(*routes_);
     detail::add_gsb_routes(*routes_);
+    detail::add_payment_routes(*routes_);
+    detail::add_image_routes(*routes_);
 }
 
 RestFace::~RestFace() = default;
@@ -286,7 +327,7 @@ Task<http::Response> RestFace::handle(const http::Request& request)
         break_connection();
     if (fault && fault->kind() == Fault::Kind::answer) {
         http::Response instead(fault->status(), fault->body(), fault->content_type());
-        co_return finished(std::move(instead), false);
+        co_return finished(std::move(instead), request, host_.options());
     }
 
     auto response = co_await answer_of(*routes_, call, log_);
@@ -302,7 +343,7 @@ Task<http::Response> RestFace::handle(const http::Request& request)
         break_connection();
     if (fault)
         spoil(*fault, response);
-    co_return finished(std::move(response), is_preflight(request));
+    co_return finished(std::move(response), request, host_.options());
 }
 
 } // namespace golem::devnet

@@ -145,6 +145,7 @@ void add_market_routes(Routes& routes)
     routes.add(Method::get, "/market-api/v1/demands/*/proposals/*", proposal);
     routes.add(Method::post, "/market-api/v1/demands/*/proposals/*", counter);
     routes.add(Method::post, "/market-api/v1/demands/*/proposals/*/reject", reject);
+    add_scan_routes(routes);
 }
 
 } // namespace golem::devnet::detail

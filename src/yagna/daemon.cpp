@@ -35,13 +35,18 @@ std::string environment(const char* name)
 
 } // namespace
 
-Daemon::Daemon(std::string url, std::string app_key) : url_(std::move(url)), app_key_(std::move(app_key))
+Daemon::Daemon(std::string url, std::string app_key) : Daemon(std::move(url), std::move(app_key), http::TlsOptions()) {}
+
+Daemon::Daemon(std::string url, std::string app_key, const http::TlsOptions& tls)
+    : url_(std::move(url)), app_key_(std::move(app_key))
 {
     check_key(app_key_);
     const auto parsed = http::Url::parse(url_);
     url_ = parsed.to_string();
-    make_transport_ = [parsed](const Executor& executor, TimeSource& time) {
-        return http::make_transport(executor, time, parsed);
+    http::ClientOptions options;
+    options.tls = tls;
+    make_transport_ = [parsed, options](const Executor& executor, TimeSource& time) {
+        return http::make_transport(executor, time, parsed, options);
     };
 }
 

@@ -50,9 +50,11 @@ std::string without_ids(const std::string& text)
 {
     static const std::regex id("[0-9a-f]{32,}");
     static const std::regex milliseconds("\\b1[0-9]{12}\\b");
+    static const std::regex scan("Iterator with id \"[0-9]+\"");
     static const std::regex date("\\d{4}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?");
     auto plain = std::regex_replace(text, id, "<id>");
     plain = std::regex_replace(plain, milliseconds, "<ms>");
+    plain = std::regex_replace(plain, scan, "Iterator with id <number>");
     return std::regex_replace(plain, date, "<date>");
 }
 
@@ -151,6 +153,9 @@ std::optional<std::string> Comparison::compare_rows(const Json& recorded, const 
                recorded.value("headers", Json()).dump();
     if (recorded.contains("body") != ours.contains("body"))
         return "body " + body_of(ours) + ", recorded " + body_of(recorded);
+    // Scans are counted from the start of a daemon.
+    if (recorded.value("target", "").ends_with("/scan") && recorded.value("status", 0) == 201)
+        return std::nullopt;
     const auto difference = compare(recorded.value("body", Json()), ours.value("body", Json()));
     if (difference)
         return difference;
@@ -211,6 +216,17 @@ void Comparison::walk(
         return json.is_number_integer() ? std::string("integer") : json.is_number() ? "float" : json.type_name();
     };
     if (recorded == "*")
+        return;
+    // Of the chain; the first has all that the payment tells once more.
+    for (const char* name : {"signedBytes", "signature"}) {
+        if (last_name(path) == name && recorded.is_array() && ours.is_array()) {
+            if (recorded.size() != ours.size() && last_name(path) == "signature")
+                differ(std::to_string(ours.size()) + " bytes, recorded " + std::to_string(recorded.size()));
+            return;
+        }
+    }
+    if (last_name(path) == "details" && recorded.is_string() && ours.is_string() &&
+        recorded.get<std::string>().size() == ours.get<std::string>().size())
         return;
     if (kind(recorded) != kind(ours)) {
         differ(ours.dump() + " is " + kind(ours) + ", recorded " + recorded.dump().substr(0, 200));

@@ -13,7 +13,7 @@ import datetime
 import json
 import re
 
-SERVED = re.compile(r"^/(me|version/get)$|^/(market|activity|payment)-api/v1/(?!scan|payments\b|proxy|payAgreements|payActivities|batch)")
+SERVED = re.compile(r"^/(me|version/get)$|^/(market|activity|payment)-api/v1/(?!scan|proxy|payAgreements|payActivities|batch)")
 # Longer texts and properties are written once.
 LONG = 100
 IDS = ("agreementId", "debitNoteId", "invoiceId", "demandId", "allocationId", "id")
@@ -29,7 +29,7 @@ def is_served(row):
     providers = r"PUT \S+/activity/[^/]+/state$|POST \S+/(debitNotes|invoices)$"
     if row["who"] == "requestor" and re.match(providers, row["method"] + " " + path):
         return False
-    return bool(SERVED.match(path)) and not path.endswith("/payments")
+    return bool(SERVED.match(path))
 
 
 class Table:

@@ -10,6 +10,7 @@ Task<> scene_http(Stage& stage);
 Task<> scene_malformed(Stage& stage);
 Task<> scene_allocations(Stage& stage);
 Task<> scene_gsb(Stage& stage);
+Task<> scene_scan(Stage& stage);
 // With one that does what the scenario says.
 Task<> scene_negotiation(Stage& stage);
 Task<> scene_refusals(Stage& stage);

@@ -3,6 +3,7 @@
 #include "support.hpp"
 
 #include <golem/core/timestamp.hpp>
+#include <golem/yagna/scan.hpp>
 
 #include <algorithm>
 
@@ -357,4 +358,64 @@ TEST_CASE("the number of events has a range")
         CHECK(contains(outcome.text, "must be 1 to 100"));
         CHECK(outcome.requests.empty());
     }
+}
+
+TEST_CASE("scan requests")
+{
+    const std::string all = R"(POST /market-api/v1/scan {"timeout":90,"type":"offer"})";
+    CHECK(all == sent(answer(201, "\"7\""), [](Client& c) -> Task<> {
+              ScanApi scan(c.caller());
+              const std::string everything;
+              co_await scan.begin(everything, 90s);
+          }));
+    const std::string some = R"+(POST /market-api/v1/scan {"constraints":"(a=1)","timeout":1,"type":"offer"})+";
+    CHECK(some == sent(answer(201, "\"7\""), [](Client& c) -> Task<> {
+              ScanApi scan(c.caller());
+              const std::string constraints = "(a=1)";
+              co_await scan.begin(constraints, 10ms);
+          }));
+    const std::string reading = "GET /market-api/v1/scan/7/events?timeout=0.5&maxEvents=100";
+    CHECK(reading == sent(answer(200, "[]"), [](Client& c) -> Task<> {
+              ScanApi scan(c.caller());
+              const std::string id = "7";
+              co_await scan.offers(id, 500ms, 100);
+          }));
+    const auto gone = refusal(404, "Iterator with id 7 not found");
+    CHECK("DELETE /market-api/v1/scan/7" == sent(gone, [](Client& c) -> Task<> {
+              ScanApi scan(c.caller());
+              const std::string id = "7";
+              co_await scan.end(id);
+          }));
+}
+
+TEST_CASE("a look at the market takes as many reads as there are pages")
+{
+    const std::string one = R"+({"properties":{"a":1},"constraints":"()","offerId":"o","providerId":"0x1",)+"
+                            R"("timestamp":"2026-11-24T14:51:09.430561485Z"})";
+    std::string page = "[" + one;
+    for (int index = 1; index < 500; ++index)
+        page += "," + one;
+    page += "]";
+    const auto look = [&page, &one](std::size_t limit) {
+        std::size_t found = 0;
+        const auto outcome = make_call(
+            [&](ScriptedTransport& daemon) {
+                daemon.expect(answer(201, "\"7\""));
+                daemon.expect(answer(200, page));
+                if (limit > 500)
+                    daemon.expect(answer(200, "[" + one + "]"));
+                daemon.expect(answer(204));
+            },
+            [&](Client& client) -> Task<> {
+                ScanApi scan(client.caller());
+                const std::string all;
+                const auto offers = co_await scan.look(all, limit);
+                found = offers.size();
+                CHECK(offers.front().content.properties.get_int("a") == 1);
+            });
+        CHECK(!outcome.code);
+        return std::pair(found, outcome.requests.size());
+    };
+    CHECK(look(2000) == std::pair<std::size_t, std::size_t>(501, 4));
+    CHECK(look(500) == std::pair<std::size_t, std::size_t>(500, 3));
 }

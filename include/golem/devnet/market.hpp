@@ -7,6 +7,7 @@
 #include <golem/provider/port.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -46,6 +47,26 @@ struct Subscription {
     Timestamp created{};
     Timestamp expires{};
     bool withdrawn = false;
+    /// In the order of publication.
+    std::uint64_t number = 0;
+};
+
+/// Somebody's look at all offers, without a demand. Each offer is told once.
+struct Scan {
+    std::string node;
+    /// Nothing: all offers.
+    std::optional<properties::Constraint> constraint;
+    /// One for demands finds nothing.
+    bool finds_offers = true;
+    /// It is forgotten when nobody asked for so long.
+    Duration patience{};
+    Timestamp asked{};
+    /// The first offer that was not looked at.
+    std::uint64_t next = 0;
+    /// Whoever streams it keeps it.
+    std::weak_ptr<void> held;
+
+    bool is_forgotten(Timestamp now) const { return held.expired() && asked + patience < now; }
 };
 
 /// Something that waits in a subscription's queue. `id` is a proposal's hash or an agreement's id.
@@ -163,6 +184,17 @@ public:
     Result<Done> terminate(
         Side side, const std::string& node, const std::string& id, const std::optional<Reason>& reason, Timestamp now);
 
+    /// `constraints` are matched against the offers alone.
+    Result<std::string> begin_scan(
+        const std::string& node, bool finds_offers, const std::optional<std::string>& constraints, Duration patience,
+        Timestamp now);
+    /// Up to `most` offers that it has not told yet. They stay where they are.
+    Result<std::vector<Subscription>>
+    scan(const std::string& node, const std::string& id, std::size_t most, Timestamp now);
+    /// Keeps it from being forgotten while the returned token lives.
+    Result<std::shared_ptr<void>> hold_scan(const std::string& node, const std::string& id, Timestamp now);
+    Result<Done> end_scan(const std::string& node, const std::string& id, Timestamp now);
+
     /// Only if the node may know the agreement. The market keeps it for ever.
     Result<const AgreementRecord&> agreement(const std::string& node, const std::string& id, Timestamp now);
     std::vector<AgreementRecord> agreements(const std::string& node, const AgreementQuery& query, Timestamp now);
@@ -175,7 +207,8 @@ public:
     const std::map<std::string, ProposalRecord>& all_proposals() const noexcept { return proposals_; }
     const std::map<std::string, AgreementRecord>& all_agreements() const noexcept { return agreements_; }
 
-    /// Names of what changed since the last call: "subscription/", "agreement/" and an id, "agreements/" and a node.
+    /// Names of what changed since the last call: "subscription/", "agreement/" and an id, "agreements/" and a node,
+    /// "offers".
     std::vector<std::string> take_touched();
 
 private:
@@ -183,6 +216,7 @@ private:
     std::optional<Failure> problem_of(const std::string& subscription, bool is_own, Timestamp now) const;
     bool is_active(const Subscription& subscription, Timestamp now) const;
     void forget_inactive(Timestamp now);
+    Scan* find_scan(const std::string& node, const std::string& id, Timestamp now);
     void introduce(const Subscription& demand, const Subscription& offer, Timestamp now);
     void queue(const std::string& subscription, QueuedEvent event, Timestamp now);
     AgreementRecord* find_agreement(const std::string& id);
@@ -197,6 +231,9 @@ private:
     // In publication order, so that nothing depends on random ids: those that may still meet another one.
     std::vector<std::string> demands_;
     std::vector<std::string> offers_;
+    std::uint64_t published_ = 0;
+    std::map<std::string, Scan> scans_;
+    std::uint64_t begun_scans_ = 0;
     std::map<std::string, std::deque<QueuedEvent>> queues_;
     std::map<std::string, ProposalRecord> proposals_;
     std::map<std::string, std::string> by_provider_hash_;

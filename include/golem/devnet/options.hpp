@@ -9,6 +9,13 @@
 
 namespace golem::devnet {
 
+/// An image that the devnet's registry knows.
+struct RegisteredImage {
+    std::string tag; ///< "golem/alpine:latest"
+    std::string hash;
+    std::string url;
+};
+
 struct DevnetOptions {
     /// Each key is a requestor of its own. At least one, none empty.
     std::vector<std::string> app_keys = {"devnet"};
@@ -16,6 +23,10 @@ struct DevnetOptions {
     std::uint64_t seed = 1;
     Wording wording = Wording::hybrid;
     PaymentOptions payments;
+    /// Pages of these origins ("http://localhost:8000") may call it from a browser; "*" is all. Empty: none.
+    std::vector<std::string> allow_origins{};
+    /// What its registry (`GET /v1/image/info`) knows. Empty: every image, under addresses where nothing is.
+    std::vector<RegisteredImage> images{};
     /// Added to every answer; zero is at once.
     Duration latency{0};
     /// How often a poll for payment events looks, counted from its own start (real: 1 s); zero is at once.

@@ -97,6 +97,34 @@ struct Document {
 
 enum class PaymentEventKind { received, accepted, rejected, cancelled, settled };
 
+/// Money that went from one party to the other, for an agreement's invoice or an activity's debit note.
+struct Payment {
+    std::string id;
+    std::string requestor;
+    std::string provider;
+    std::string payer_address;
+    std::string payee_address;
+    std::string platform;
+    Decimal amount;
+    Timestamp made{};
+    std::string agreement;
+    /// Empty if it was for the agreement as a whole.
+    std::string activity;
+    std::string requestor_session;
+    std::string provider_session;
+    /// Raw bytes that nobody can verify here: of the transaction's hash, and of the payer's signature.
+    std::string transaction;
+    std::string signature;
+};
+
+struct PaymentQuery {
+    Timestamp after{};
+    std::optional<std::string> session;
+    std::optional<std::string> network;
+    std::optional<std::string> driver;
+    std::optional<std::size_t> max_events;
+};
+
 struct PaymentLogEntry {
     DocumentKind document = DocumentKind::debit_note;
     PaymentEventKind kind = PaymentEventKind::received;
@@ -123,7 +151,10 @@ struct PaymentEventQuery {
 /// is told with each call.
 class Payments {
 public:
-    Payments(const PaymentOptions& options, Random random) : options_(options), random_(random) {}
+    Payments(const PaymentOptions& options, Random random)
+        : options_(options), random_(random), chain_random_(random.sub_stream("chain"))
+    {
+    }
 
     Result<Allocation> allocate(const std::string& owner, const NewAllocation& wish, Timestamp now);
     /// The active ones, oldest first.
@@ -158,6 +189,12 @@ public:
 
     std::vector<PaymentLogEntry> events(const std::string& reader, const PaymentEventQuery& query) const;
 
+    /// Made or received by the reader, the oldest first.
+    std::vector<Payment> payments(const std::string& reader, const PaymentQuery& query) const;
+    Result<Payment> payment(const std::string& reader, const std::string& id) const;
+    /// Of the invoice's agreement.
+    Result<std::vector<Payment>> payments_of_invoice(const std::string& reader, const std::string& id) const;
+
     /// When the next accepted document settles.
     std::optional<Timestamp> next_deadline() const;
     void advance(Timestamp now);
@@ -183,9 +220,12 @@ private:
     std::string store(Document document, Timestamp now);
     void tell(const Document& document, PaymentEventKind kind, Timestamp now, const std::string& rejection = {});
     void settle(const Document& which, Timestamp now);
+    void pay(const Document& document, Timestamp now);
 
     PaymentOptions options_;
     Random random_;
+    Random chain_random_;
+    std::vector<Payment> payments_;
     Stamps stamps_;
     std::map<std::string, Allocation> allocations_;
     std::vector<std::string> allocation_order_;

@@ -18,11 +18,11 @@ class Routes;
 /// The REST API of the daemon, as its requestors see it: to be put behind an http::Server or an in-process transport.
 /// One executor, the host's.
 ///
-/// It answers as daemon 0.17.6 does, but does not have all of it. Private networks are IPv4, and lead to programs of this
-/// machine only (provider::ExeUnit::connect). Not served, so 404 with an empty body: files of the requestor over the service bus (`/gsb-api`, `/_gsb`), scans of offers
-/// (`scan`), the proxy to a machine's web server (`proxy-http`), payments and what they were for (`payments`,
-/// `payments/{id}`, `…/payments` of invoices, `orders` and `expenditures` of allocations), the identity API beyond
-/// `/me`, the provider's side of every API, metrics, and the dashboard.
+/// It answers as daemon 0.17.6 does, but does not have all of it. Private networks are IPv4, and lead to programs of
+/// this machine only (provider::ExeUnit::connect). Beside the daemon it is a registry of images (`GET /v1/image/info`).
+/// Not served, so 404 with an empty body: files of the requestor over the service bus (`/gsb-api`, `/_gsb`), the proxy
+/// to a machine's web server (`proxy-http`), `orders` and `expenditures` of allocations, the identity API beyond `/me`,
+/// the provider's side of every API, metrics, and the dashboard.
 class RestFace final : public http::Handler {
 public:
     /// `host` must outlive the face.

@@ -2,6 +2,7 @@
 
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/http/tls.hpp>
 #include <golem/http/transport.hpp>
 
 #include <functional>
@@ -18,6 +19,8 @@ public:
 
     /// A daemon at `url` ("http://127.0.0.1:7465"). Throws Error invalid_input for a malformed URL or an empty key.
     Daemon(std::string url, std::string app_key);
+    /// The same for https, when the daemon's certificate is not one of a known authority.
+    Daemon(std::string url, std::string app_key, const http::TlsOptions& tls);
     /// A daemon reached some other way (in process, by a decorated transport). `url` is for messages only.
     Daemon(std::string url, std::string app_key, MakeTransport make_transport);
 
@@ -30,10 +33,19 @@ public:
     const std::string& app_key() const noexcept { return app_key_; }
     std::shared_ptr<http::Transport> make_transport(const Executor& executor, TimeSource& time) const;
 
+    /// Says that it answers as a registry of images as well: a devnet in this process.
+    Daemon& set_knows_images() noexcept
+    {
+        knows_images_ = true;
+        return *this;
+    }
+    bool knows_images() const noexcept { return knows_images_; }
+
 private:
     std::string url_;
     std::string app_key_;
     MakeTransport make_transport_;
+    bool knows_images_ = false;
 };
 
 } // namespace golem
