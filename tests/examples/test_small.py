@@ -1,11 +1,13 @@
 """The small examples: run, interrupted, on the embedded devnet and on another process's."""
 import os
+import tempfile
 import unittest
 
 import rig
 
 SUBCLASSING = os.path.join(rig.BIN, 'examples', 'subclassing', 'subclassing')
 EMBEDDING = os.path.join(rig.BIN, 'examples', 'embedding', 'embedding')
+FILES = os.path.join(rig.BIN, 'examples', 'files', 'files')
 LIFE = ['starting', 'running', 'stopping', 'stopped']
 
 
@@ -58,6 +60,45 @@ class Small(unittest.TestCase):
         result = rig.run([EMBEDDING], env)
         self.assertEqual(result.code, 1, result)
         self.assertRegex(result.err, 'yagna service run|YAGNA_API_URL')
+
+    def copy(self, env, size):
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = os.path.join(folder, 'from'), os.path.join(folder, 'to')
+            content = os.urandom(size)
+            with open(source, 'wb') as file:
+                file.write(content)
+            result = rig.run([FILES, source, target], env)
+            self.assertEqual(result.code, 0, result)
+            self.assertIn(f' has {size}\n', result.out)
+            self.assertEqual(sorted(os.listdir(folder)), ['from', 'to'])
+            with open(target, 'rb') as file:
+                self.assertEqual(file.read(), content)
+
+    def test_files_embedded(self):
+        self.copy(None, 1_000_001)
+
+    def test_files_another_process(self):
+        with rig.devnet() as daemon:
+            self.copy(rig.client_environment(daemon), 1_000_001)
+            self.assertEqual(daemon.leftovers(), rig.NOTHING_LEFT)
+
+    def test_files_interrupted(self):
+        with rig.devnet() as daemon, tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, 'from')
+            with open(source, 'wb') as file:
+                file.truncate(60_000_000)
+            command = [FILES, source, os.path.join(folder, 'to')]
+            result = rig.run_and_interrupt(command, rig.client_environment(daemon), lambda line: ' has ' in line)
+            self.assertEqual(result.code, 130, result)
+            self.assertEqual(os.listdir(folder), ['from'])
+            self.assertEqual(daemon.leftovers(), rig.NOTHING_LEFT)
+
+    def test_files_that_are_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = rig.run([FILES, os.path.join(folder, 'missing'), os.path.join(folder, 'to')])
+            self.assertEqual(result.code, 1, result)
+            self.assertIn('No such file', result.err)
+            self.assertEqual(os.listdir(folder), [])
 
 
 if __name__ == '__main__':

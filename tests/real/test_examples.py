@@ -55,6 +55,10 @@ class Examples(unittest.TestCase):
         with self.provider("greeters"):
             test_small.Small().assert_lives(rig.run([test_small.SUBCLASSING], self.environment))
 
+    def test_files(self):
+        with self.provider("carrier"):
+            test_small.Small().copy(self.environment, 300_001)
+
     def test_embedding(self):
         with self.provider("words"):
             test_small.Small().assert_sums(rig.run([test_small.EMBEDDING], self.environment))
