@@ -2,6 +2,8 @@
 
 #include "market_pool.hpp"
 
+#include <golem/market/detail/offer_survey.hpp>
+
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
 #include <golem/core/shield.hpp>
@@ -13,6 +15,10 @@
 namespace golem {
 
 namespace {
+
+// Offers that a survey looks at, and for how long it need not look again.
+constexpr std::size_t most_offers = 2000;
+constexpr Duration offers_life = std::chrono::seconds(30);
 
 void check(const MarketOptions& options)
 {
@@ -35,6 +41,8 @@ void check(const MarketOptions& options)
         {"poll", options.poll},
         {"report_after", options.report_after},
     };
+    if (options.survey_every < Duration::zero())
+        refuse("survey_every", std::to_string(options.survey_every.count()) + " ns", "zero or more");
     for (const auto& [member, value] : durations) {
         if (value <= Duration::zero())
             refuse(member, std::to_string(value.count()) + " ns", "more than zero");
@@ -63,15 +71,17 @@ public:
           desk_(
               executor, time, client, random.sub_stream("desk"), log_, std::move(app_session), options.approval_limit,
               feed, tasks_, std::move(unwanted)),
-          terms_done_(executor), tasks_(
-                                     executor,
-                                     [this](const std::string& name, std::exception_ptr failure) {
-                                         log_.error("the task \"", name, "\" failed: ", describe(failure));
-                                     }),
+          terms_done_(executor), look_done_(executor),
+          tasks_(
+              executor,
+              [this](const std::string& name, std::exception_ptr failure) {
+                  log_.error("the task \"", name, "\" failed: ", describe(failure));
+              }),
           shared_(make_shared_part(executor, time, client, random.sub_stream("pools"), options, std::move(reporter)))
     {
         shared_.obtain_terms = [this] { return obtain_terms(); };
         shared_.fail_everybody = [this](std::exception_ptr failure) { fail_everybody(failure); };
+        shared_.survey = [this](const Payload& payload) { return survey(payload, std::chrono::hours(1)); };
         shared_.agreement_made = [this](
                                      const yagna::AgreementId& agreement, std::weak_ptr<detail::MarketPool> pool,
                                      detail::DemandNumber demand, const yagna::ProposalId& draft) {
@@ -80,6 +90,8 @@ public:
         shared_.agreement_over = [this](const yagna::AgreementId& agreement) { agreement_ended(agreement); };
         shared_.pool_is_idle = [this](detail::MarketPool& idle) {
             std::erase_if(pools_, [&](const auto& pool) { return pool.get() == &idle; });
+            if (pools_.empty())
+                offers_.reset();
         };
     }
 
@@ -107,6 +119,19 @@ public:
         }
         desk_.handed_over(waiter.agreement->id);
         co_return *waiter.agreement;
+    }
+
+    Task<OfferSurvey> survey(const Payload& payload, Duration expiration)
+    {
+        if (shared_.closing)
+            throw Error(Errc::closed, "look at the offers", "the market was closed");
+        const auto offers = co_await look_at_offers();
+        auto proposing = shared_.proposing.value_or(own_part());
+        const auto conditions = detail::conditions_of(payload, proposing);
+        const auto demand = detail::published_demand(payload, proposing, shared_.time.utc(), expiration);
+        auto survey = detail::survey_offers(conditions, demand.properties, *offers, shared_.options);
+        survey.is_complete = offers->size() < most_offers;
+        co_return survey;
     }
 
     bool take_over(
@@ -195,6 +220,7 @@ private:
              {},
              {},
              {},
+             {},
              {}});
     }
 
@@ -208,6 +234,46 @@ private:
         pools_.push_back(pool);
         pool->start();
         return pool;
+    }
+
+    using Offers = std::shared_ptr<const std::vector<yagna::ScannedOffer>>;
+
+    /// One look serves all who ask at about the same time.
+    Task<Offers> look_at_offers()
+    {
+        while (looking_)
+            co_await look_done_.wait();
+        if (offers_ && shared_.time.now() - seen_at_ < offers_life)
+            co_return offers_;
+        looking_ = true;
+        look_done_.reset();
+        std::exception_ptr failure;
+        Offers offers;
+        try {
+            yagna::ScanApi api(shared_.client.caller());
+            auto found = co_await api.look(std::string(), most_offers);
+            offers = std::make_shared<const std::vector<yagna::ScannedOffer>>(std::move(found));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        looking_ = false;
+        look_done_.set();
+        if (failure)
+            std::rethrow_exception(failure);
+        offers_ = offers;
+        seen_at_ = shared_.time.now();
+        co_return offers;
+    }
+
+    /// What we propose by ourselves.
+    detail::Proposing own_part() const
+    {
+        detail::Proposing proposing;
+        proposing.subnet = shared_.options.subnet.empty() ? default_subnet : shared_.options.subnet;
+        proposing.debit_note_interval = shared_.options.debit_note_interval;
+        proposing.accept_timeout = shared_.options.accept_timeout;
+        proposing.payment_timeout = shared_.options.payment_timeout;
+        return proposing;
     }
 
     Task<bool> obtain_terms()
@@ -224,11 +290,7 @@ private:
         try {
             auto question = terms_();
             auto terms = co_await std::move(question);
-            detail::Proposing proposing;
-            proposing.subnet = shared_.options.subnet.empty() ? default_subnet : shared_.options.subnet;
-            proposing.debit_note_interval = shared_.options.debit_note_interval;
-            proposing.accept_timeout = shared_.options.accept_timeout;
-            proposing.payment_timeout = shared_.options.payment_timeout;
+            auto proposing = own_part();
             proposing.platform = std::move(terms.platform);
             proposing.decoration = std::move(terms.decoration);
             shared_.proposing = std::move(proposing);
@@ -254,6 +316,10 @@ private:
     detail::AgreementDesk desk_;
     Event terms_done_;
     bool asking_ = false;
+    Event look_done_;
+    bool looking_ = false;
+    Offers offers_;
+    Instant seen_at_{};
     detail::OrderNumber next_order_ = 1;
     std::vector<std::shared_ptr<detail::MarketPool>> pools_;
     std::map<yagna::AgreementId, Running> running_;
@@ -289,6 +355,11 @@ void Market::agreement_ended(const yagna::AgreementId& agreement) { implementati
 
 std::size_t Market::open_demands() const noexcept { return implementation_->open_demands(); }
 
+Task<OfferSurvey> Market::survey(const Order& order)
+{
+    return implementation_->survey(order.payload(), order.expiration());
+}
+
 Task<std::vector<std::string>> Market::close(Duration limit) { return shield(implementation_->close(limit)); }
 
 std::string MarketReport::to_string() const
@@ -306,6 +377,10 @@ std::string MarketReport::to_string() const
         if (c != '\n' && c != '\t')
             flat += c;
     }
+    if (survey)
+        text += " Why: " + survey->to_string() + ".";
+    if (survey && survey->offers > 0)
+        return text; // Its conditions have been told.
     text += proposals == 0 ? " Nobody offers what was asked for: " : " What was asked for: ";
     text += flat.empty() ? "no demand was published yet" : flat;
     return text;

@@ -383,6 +383,7 @@ void MarketPool::handle(Demand& demand, const yagna::DemandEvent& event)
 void MarketPool::handle_offer(Demand& demand, const yagna::Proposal& offer)
 {
     ++report_.proposals;
+    report_.survey.reset();
     auto reading = read_offer(offer);
     std::string refusal = reading.problem;
     std::optional<double> score;

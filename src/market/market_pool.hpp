@@ -7,6 +7,7 @@
 #include <golem/market/detail/demand_building.hpp>
 #include <golem/market/detail/negotiation.hpp>
 #include <golem/market/market.hpp>
+#include <golem/yagna/scan.hpp>
 
 #include <exception>
 #include <functional>
@@ -42,6 +43,8 @@ struct MarketShared {
     std::function<void(std::exception_ptr)> fail_everybody;
     std::function<void(const yagna::AgreementId&, std::weak_ptr<MarketPool>, DemandNumber, const yagna::ProposalId&)>
         agreement_made;
+    /// One survey of the market, for conditions of whoever asks. Throws as the daemon's calls do.
+    std::function<Task<OfferSurvey>(const Payload&)> survey;
     /// An agreement that was told with agreement_made is over.
     std::function<void(const yagna::AgreementId&)> agreement_over;
     std::function<void(MarketPool&)> pool_is_idle;
@@ -129,6 +132,8 @@ private:
     void decide();
     void perform(const Actions& actions);
     void report_if_due();
+    void report();
+    Task<> survey_and_report();
     Instant next_moment() const;
     bool is_finished() const;
     Task<> run();
@@ -170,6 +175,8 @@ private:
     MarketReport report_;   // Of the present wait: since the first of the waiters came.
     std::size_t earlier_silences_ = 0;
     std::optional<Instant> report_at_;
+    std::optional<Instant> surveyed_at_;
+    bool surveying_ = false;
     std::optional<Instant> words_at_; // When the next of the waiters is to be told something.
 };
 

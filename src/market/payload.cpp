@@ -1,6 +1,7 @@
 #include <golem/market/payload.hpp>
 
 #include <golem/core/error.hpp>
+#include <golem/market/manifest.hpp>
 #include <golem/properties/constraint.hpp>
 
 #include <algorithm>
@@ -70,9 +71,57 @@ Payload& Payload::min_threads(int threads)
     return *this;
 }
 
-Payload& Payload::capability(std::string name)
+Payload& Payload::capability(const std::string& name)
 {
-    constraints_.push_back(Constraint::equals("golem.runtime.capabilities", std::move(name)).to_string());
+    if (name.empty() || name.find_first_of("*, \t\n") != std::string::npos)
+        throw Error(
+            Errc::invalid_input, "describe a payload",
+            "\"" + name + "\" is not one capability of a runtime, such as \"vpn\", \"inet\" or \"manifest-support\"");
+    auto condition = Constraint::equals("golem.runtime.capabilities", name).to_string();
+    if (std::find(constraints_.begin(), constraints_.end(), condition) == constraints_.end())
+        constraints_.push_back(std::move(condition));
+    return *this;
+}
+
+Payload& Payload::manifest(const Manifest& allowed)
+{
+    properties_.merge(allowed.properties());
+    for (const auto& name : allowed.capabilities())
+        capability(name);
+    return *this;
+}
+
+Payload& Payload::image(std::string_view tag_or_hash)
+{
+    const auto is_usual = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+               std::string_view("._-/:").find(c) != std::string::npos;
+    };
+    if (tag_or_hash.empty() || !std::all_of(tag_or_hash.begin(), tag_or_hash.end(), is_usual) || is_http(tag_or_hash))
+        throw Error(
+            Errc::invalid_input, "describe a payload",
+            "\"" + std::string(tag_or_hash) +
+                "\" is neither an image's tag, such as \"golem/alpine:latest\", nor its SHA3 hash; with a URL the hash "
+                "is needed as well");
+    image_ = tag_or_hash;
+    properties_.erase("golem.srv.comp.task_package");
+    properties_.set("golem.srv.comp.vm.package_format", "gvmkit-squash");
+    return *this;
+}
+
+Payload& Payload::image(std::string_view hash, std::string_view url)
+{
+    if (!is_image_hash(hash))
+        throw Error(
+            Errc::invalid_input, "describe a payload",
+            "the image's hash must be SHA3 in 56, 64, 96 or 128 hexadecimal digits, not \"" + std::string(hash) + "\"");
+    if (!is_http(url))
+        throw Error(
+            Errc::invalid_input, "describe a payload",
+            "the image's URL must begin with http:// or https://, not \"" + std::string(url) + "\"");
+    image_.clear();
+    properties_.set("golem.srv.comp.task_package", "hash:sha3:" + std::string(hash) + ":" + std::string(url));
+    properties_.set("golem.srv.comp.vm.package_format", "gvmkit-squash");
     return *this;
 }
 
@@ -94,21 +143,24 @@ Payload& Payload::constraint(std::string condition)
     return *this;
 }
 
-Payload vm_image(std::string_view hash, std::string_view url)
+bool is_image_hash(std::string_view text) noexcept
 {
     const auto is_hex = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
-    const bool length_is_known = hash.size() == 56 || hash.size() == 64 || hash.size() == 96 || hash.size() == 128;
-    if (!length_is_known || !std::all_of(hash.begin(), hash.end(), is_hex))
-        throw Error(
-            Errc::invalid_input, "describe a payload",
-            "the image's hash must be SHA3 in 56, 64, 96 or 128 hexadecimal digits, not \"" + std::string(hash) + "\"");
-    if (!is_http(url))
-        throw Error(
-            Errc::invalid_input, "describe a payload",
-            "the image's URL must begin with http:// or https://, not \"" + std::string(url) + "\"");
+    const bool length_is_known = text.size() == 56 || text.size() == 64 || text.size() == 96 || text.size() == 128;
+    return length_is_known && std::all_of(text.begin(), text.end(), is_hex);
+}
+
+Payload vm_image(std::string_view hash, std::string_view url)
+{
     Payload payload("vm");
-    payload.property("golem.srv.comp.task_package", "hash:sha3:" + std::string(hash) + ":" + std::string(url));
-    payload.property("golem.srv.comp.vm.package_format", "gvmkit-squash");
+    payload.image(hash, url);
+    return payload;
+}
+
+Payload vm_image(std::string_view tag_or_hash)
+{
+    Payload payload("vm");
+    payload.image(tag_or_hash);
     return payload;
 }
 

@@ -37,6 +37,16 @@ Random make_random(const ServiceManagerOptions& options)
     return Random(options.seed ? *options.seed : Random::seed_from_system());
 }
 
+// A devnet in this process is a registry as well, unless another one is named.
+Daemon::MakeTransport registry_transport(const ServiceManagerOptions& options)
+{
+    if (!options.registry.url.empty() || !options.daemon->knows_images())
+        return {};
+    return [daemon = *options.daemon](const Executor& executor, TimeSource& time) {
+        return daemon.make_transport(executor, time);
+    };
+}
+
 } // namespace
 
 Engine::Engine(
@@ -59,6 +69,8 @@ Engine::Engine(
               payments_.agreement_approved(agreement);
               payments_.agreement_ended(agreement.id);
           }),
+      registry_(
+          executor_, time_, random_.sub_stream("registry"), log_, options_.registry, registry_transport(options_)),
       health_(
           executor_, time_, client_, log_.with_tag("health"), options_.health.idle_poll,
           options_.health.polls_per_minute, [this](const std::exception_ptr& failure) { manager_failed(failure); }),
@@ -130,18 +142,6 @@ void Engine::start(
         [self, worker] { self->workers_.spawn("service " + worker->id(), [worker] { return worker->drive(); }); });
 }
 
-std::vector<std::shared_ptr<ServiceWrapper>> Engine::services() const
-{
-    std::vector<std::shared_ptr<ServiceWrapper>> found;
-    const std::scoped_lock lock(mutex_);
-    for (const auto& entry : entries_) {
-        if (auto wrapper = entry.wrapper.lock())
-            found.push_back(std::move(wrapper));
-    }
-    return found;
-}
-
-std::vector<std::shared_ptr<Worker>> Engine::workers() const
 std::shared_ptr<Network> Engine::create_network(const NetworkOptions& options)
 {
     const auto self = shared_from_this();
@@ -155,6 +155,18 @@ std::shared_ptr<Network> Engine::create_network(const NetworkOptions& options)
     return network;
 }
 
+std::vector<std::shared_ptr<ServiceWrapper>> Engine::services() const
+{
+    std::vector<std::shared_ptr<ServiceWrapper>> found;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& entry : entries_) {
+        if (auto wrapper = entry.wrapper.lock())
+            found.push_back(std::move(wrapper));
+    }
+    return found;
+}
+
+std::vector<std::shared_ptr<Worker>> Engine::workers() const
 {
     std::vector<std::shared_ptr<Worker>> found;
     const std::scoped_lock lock(mutex_);

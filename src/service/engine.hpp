@@ -67,6 +67,7 @@ public:
     yagna::Client& client() noexcept { return client_; }
 
     Market& market() noexcept { return market_; }
+    ImageRegistry& registry() noexcept { return registry_; }
 
     AgreementFeed& feed() noexcept { return feed_; }
 
@@ -97,9 +98,9 @@ private:
     Task<> hurry_market();
     Task<> close_feed(Duration limit);
     Task<> close_payments(Duration limit);
-    Task<> await_invoices();
     Task<> close_networks(Duration limit);
     Task<> close_network(std::shared_ptr<Network> network, Duration limit);
+    Task<> await_invoices();
     void tell_all(EventKind kind);
     std::vector<std::shared_ptr<Worker>> workers() const;
     void tell_pending_failure();
@@ -120,6 +121,7 @@ private:
     Payments payments_;
     AgreementFeed feed_;
     Market market_;
+    ImageRegistry registry_;
     HealthMonitor health_;
 
     std::exception_ptr terms_failure_;   // The last one.

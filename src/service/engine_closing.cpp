@@ -67,6 +67,7 @@ Task<> Engine::close_all()
     co_await rest_of_it.join();
     co_await health_.close();
     client_.caller().close();
+    registry_.close();
     // What was given up ends soon now that its requests fail; if it does not, it has been listed.
     auto rest = parts_.join();
     co_await with_timeout(time_, last_limit, std::move(rest), "parts that were given up");
@@ -187,7 +188,6 @@ Task<> Engine::close_payments(Duration limit)
     leftovers_.insert(leftovers_.end(), left.begin(), left.end());
 }
 
-Task<> Engine::await_invoices()
 // All at once: the daemon tells their nodes, and some of these may be gone.
 Task<> Engine::close_networks(Duration limit)
 {
@@ -210,6 +210,7 @@ Task<> Engine::close_network(std::shared_ptr<Network> network, Duration limit)
         left_over(std::move(what));
 }
 
+Task<> Engine::await_invoices()
 {
     const auto bills = payments_.bills();
     for (const auto& bill : bills)

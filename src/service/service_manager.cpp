@@ -53,6 +53,14 @@ std::shared_ptr<Network> ServiceManager::create_network(const NetworkOptions& op
     return engine_->create_network(options);
 }
 
+Task<OfferSurvey> ServiceManager::survey(Payload payload)
+{
+    const auto engine = engine_;
+    const Order order(std::move(payload), ServiceOptions().expiration);
+    auto survey = co_await engine->market().survey(order);
+    co_return survey;
+}
+
 Task<> ServiceManager::sleep(Duration duration) { return engine_->time().sleep_for(duration, "a program's sleep"); }
 
 Task<std::vector<std::string>> ServiceManager::close() { return engine_->close(); }

@@ -55,6 +55,7 @@ void check_market(const MarketOptions& market)
     more_than_zero("market.demand_linger", market.demand_linger);
     more_than_zero("market.poll", market.poll);
     more_than_zero("market.report_after", market.report_after);
+    at_least("market.survey_every", market.survey_every, 0s);
 }
 
 std::string
@@ -71,6 +72,7 @@ first_of_both(std::string member, const Environment& environment, const char* va
 ServiceManagerOptions settle_options(ServiceManagerOptions options, const Environment& environment)
 {
     options.market.subnet = first_of_both(std::move(options.market.subnet), environment, "YAGNA_SUBNET", default_subnet);
+    options.registry.url = first_of_both(std::move(options.registry.url), environment, "GOLEM_REGISTRY_URL", "");
     options.payment.network =
         first_of_both(std::move(options.payment.network), environment, "YAGNA_PAYMENT_NETWORK", default_network);
 
@@ -99,6 +101,8 @@ ServiceManagerOptions settle_options(ServiceManagerOptions options, const Enviro
             "1 to 60000");
     more_than_zero("work.poll_one", options.work.poll_one);
     more_than_zero("work.batch_limit", options.work.batch_limit);
+    more_than_zero("registry.patience", options.registry.patience);
+    more_than_zero("registry.limit", options.registry.limit);
     more_than_zero("calls.first_contact", options.calls.first_contact);
     more_than_zero("calls.outage_patience", options.calls.outage_patience);
     more_than_zero("calls.call_limit", options.calls.call_limit);
@@ -112,6 +116,9 @@ void check_options(const ServiceOptions& options)
     if (options.expiration < 5min)
         refuse("service options", "expiration", in_seconds(options.expiration), "at least 300 s");
     not_too_long("service options", "expiration", options.expiration);
+    if (options.find_limit < Duration::zero())
+        refuse("service options", "find_limit", in_seconds(options.find_limit), "zero or more");
+    not_too_long("service options", "find_limit", options.find_limit);
     if (!options.network && !(options.network_address.empty() && options.network_name.empty()))
         throw Error(
             Errc::invalid_input, "service options",

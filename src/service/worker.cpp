@@ -27,6 +27,9 @@ constexpr Duration leave_limit = 5s;
 // To ask what became of an agreement whose end nobody confirmed.
 constexpr Duration question_limit = 5s;
 
+// What tells why no provider was found.
+constexpr Duration survey_limit = 10s;
+
 std::string in_words(Duration duration)
 {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration).count();
@@ -123,10 +126,10 @@ Task<> Worker::drive()
         may_be_open("its end is not known");
     let_go();
     waits_no_more();
+    seat_.reset();                  // Its address is free before its end is known.
     auto self = shared_from_this(); // The record may hold the last reference but this one.
     service_.reset();
     publish();
-    seat_.reset();                  // Its address is free before its end is known.
     record_->detach();
     changed_.pulse();
     wrapper_.reset();
@@ -286,6 +289,7 @@ void Worker::note_failure(EventKind kind, const std::exception_ptr& failure)
 Task<> Worker::hire(unsigned long number)
 {
     std::exception_ptr failure;
+    bool is_own_affair = false;
     try {
         service_ = make_service_();
         if (!service_)
@@ -296,13 +300,30 @@ Task<> Worker::hire(unsigned long number)
         auto payload = options_.payload ? *options_.payload : service_->payload();
         if (seat)
             payload.capability("vpn");
-        const Order order(std::move(payload), options_.expiration);
+        is_own_affair = true; // The registry is not the daemon.
+        auto resolution = engine_->registry().resolve(payload);
+        auto resolved = co_await std::move(resolution);
+        const Order order(std::move(resolved), options_.expiration);
+        is_own_affair = false;
         Market::Progress progress = [self = weak_from_this()](const std::string& why) {
             if (const auto worker = self.lock())
                 worker->tell(LifeEvent(EventKind::waiting, why));
         };
-        auto agreement = co_await engine_->market().hire(order, std::move(progress));
-        agreement_.emplace(std::move(agreement));
+        auto hiring = engine_->market().hire(order, std::move(progress));
+        if (options_.find_limit > Duration::zero()) {
+            auto found =
+                co_await with_timeout(engine_->time(), options_.find_limit, std::move(hiring), "finding a provider");
+            agreement_ = std::move(found);
+        } else {
+            auto agreement = co_await std::move(hiring);
+            agreement_.emplace(std::move(agreement));
+        }
+        if (!agreement_) {
+            is_own_affair = true;
+            const auto why = co_await why_no_provider(order);
+            const auto limit = in_words(options_.find_limit);
+            throw Error(Errc::timed_out, "find a provider", "none was found within " + limit + ": " + why);
+        }
     } catch (...) {
         failure = std::current_exception();
     }
@@ -319,9 +340,28 @@ Task<> Worker::hire(unsigned long number)
         step_ended(number, *manager_failure_);
     } else {
         step_ended(number, LifeEvent(EventKind::hire_failed, describe(failure)));
-        if (engine_->concerns_all(failure))
+        if (!is_own_affair && engine_->concerns_all(failure))
             engine_->manager_failed(failure);
     }
+}
+
+// What it was told last, unless the market can tell more.
+Task<std::string> Worker::why_no_provider(const Order& order)
+{
+    auto why = life_.cause();
+    std::optional<OfferSurvey> survey;
+    try {
+        auto look = engine_->market().survey(order);
+        survey = co_await with_timeout(engine_->time(), survey_limit, std::move(look), "a look at all offers");
+    } catch (const Error& error) {
+        log_.info("could not look at the offers: ", error.what());
+    }
+    if (!survey)
+        co_return why;
+    const auto told = survey->to_string();
+    if (why.find(told) != std::string::npos)
+        co_return why;
+    co_return survey->fitting == 0 ? told : why + " (" + told + ")";
 }
 
 void Worker::agreement_signed()
@@ -396,9 +436,14 @@ Task<> Worker::start(unsigned long number)
 {
     const auto service = service_;
     const auto work = work_;
+    const auto seat = seat_;
     std::exception_ptr failure;
     try {
+        if (seat)
+            co_await join_network();
         co_await service->start(*work);
+        if (seat)
+            co_await seat->announce();
     } catch (...) {
         failure = std::current_exception();
     }
@@ -406,6 +451,41 @@ Task<> Worker::start(unsigned long number)
     if (failure)
         event = LifeEvent(EventKind::start_failed, describe(failure));
     step_ended(number, std::move(event), failure);
+}
+
+Task<> Worker::join_network()
+{
+    const auto seat = seat_;
+    co_await seat->join(agreement_->provider);
+    const auto place = seat->place();
+    DeployNetwork network;
+    network.id = place.id;
+    network.address = place.address;
+    network.mask = place.mask;
+    network.gateway = place.gateway;
+    network.node_address = place.node_address;
+    network.nodes = place.nodes;
+    DeployOptions options;
+    options.networks.push_back(std::move(network));
+    options.hosts = place.names;
+    work_->set_deploy_options(std::move(options));
+}
+
+// Its network is removed at the end in any case, so that nothing depends on it.
+Task<> Worker::leave_network()
+{
+    const auto seat = seat_;
+    std::string problem = "no answer in time";
+    try {
+        auto left = seat->leave();
+        const auto done = co_await within(leave_limit, hurried_question, std::move(left));
+        if (done)
+            problem.clear();
+    } catch (const std::exception& error) {
+        problem = error.what();
+    }
+    if (!problem.empty())
+        log_.warning("the daemon was not told that ", seat->address(), " has left its network: ", problem);
 }
 
 Task<> Worker::run(unsigned long number)
@@ -442,56 +522,18 @@ Task<> Worker::shut_down(unsigned long number)
 Task<> Worker::clean_up(unsigned long number)
 {
     co_await ignore_cancellation();
-    const auto seat = seat_;
     if (watched_)
         engine_->health().forget(*std::exchange(watched_, std::nullopt));
-        if (seat)
-            co_await join_network();
     if (life_.must_destroy_activity())
-        if (seat)
-            co_await seat->announce();
         co_await destroy_activity();
     if (!life_.agreement_is_over())
         co_await end_agreement();
     if (ended_by_others_ && life_.lacks_reason())
         co_await wait_for_reason();
+    if (seat_)
+        co_await leave_network();
     let_go();
     step_ended(number, LifeEvent(EventKind::cleaned));
-}
-
-Task<> Worker::join_network()
-{
-    const auto seat = seat_;
-    co_await seat->join(agreement_->provider);
-    const auto place = seat->place();
-    DeployNetwork network;
-    network.id = place.id;
-    network.address = place.address;
-    network.mask = place.mask;
-    network.gateway = place.gateway;
-    network.node_address = place.node_address;
-    network.nodes = place.nodes;
-    DeployOptions options;
-    options.networks.push_back(std::move(network));
-    options.hosts = place.names;
-    work_->set_deploy_options(std::move(options));
-}
-
-// Its network is removed at the end in any case, so that nothing depends on it.
-Task<> Worker::leave_network()
-{
-    const auto seat = seat_;
-    std::string problem = "no answer in time";
-    try {
-        auto left = seat->leave();
-        const auto done = co_await within(leave_limit, hurried_question, std::move(left));
-        if (done)
-            problem.clear();
-    } catch (const std::exception& error) {
-        problem = error.what();
-    }
-    if (!problem.empty())
-        log_.warning("the daemon was not told that ", seat->address(), " has left its network: ", problem);
 }
 
 // What others keep for this service.
@@ -536,8 +578,6 @@ Task<> Worker::end_agreement()
         co_await within(limit, hurried, std::move(terminated));
         if (outcome)
             problem = "it is in another state";
-    if (seat_)
-        co_await leave_network();
     } catch (const std::exception& error) {
         problem = error.what();
     }

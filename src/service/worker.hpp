@@ -71,15 +71,16 @@ private:
 
     // Steps: each ends with an event.
     Task<> hire(unsigned long number);
+    Task<std::string> why_no_provider(const Order& order);
     Task<> create_activity(unsigned long number);
     Task<> start(unsigned long number);
     Task<> run(unsigned long number);
     Task<> shut_down(unsigned long number);
     Task<> clean_up(unsigned long number);
 
-    void agreement_signed();
     Task<> join_network();
     Task<> leave_network();
+    void agreement_signed();
     void agreement_event(const yagna::AgreementEvent& event);
     Task<> destroy_activity();
     Task<> end_agreement();
@@ -98,8 +99,8 @@ private:
     const std::shared_ptr<ServiceRecord> record_;
     std::shared_ptr<ServiceWrapper> wrapper_;
     const ServiceOptions options_;
-    const ServiceManager::ServiceFactory make_service_;
     std::shared_ptr<NetworkSeat> seat_; ///< Null: it joins no network.
+    const ServiceManager::ServiceFactory make_service_;
     Logger log_;
 
     Lifecycle life_;

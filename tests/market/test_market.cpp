@@ -127,6 +127,13 @@ ProviderScript named(const std::string& name)
     return script;
 }
 
+std::size_t count(const Rig& rig, const std::string& route)
+{
+    const auto& routes = rig.transport->by_route();
+    const auto found = routes.find(route);
+    return found == routes.end() ? 0 : found->second;
+}
+
 const std::string confirm_route = "POST /market-api/v1/agreements/{id}/confirm";
 const std::string counter_route = "POST /market-api/v1/demands/{id}/proposals/{id}";
 const std::string demands_route = "POST /market-api/v1/demands";
@@ -780,4 +787,72 @@ TEST_CASE("the agreement feed tells each listener its events, also those that ca
         CHECK(told.back() == "2 terminated");
         co_await feed.close();
     });
+}
+
+TEST_CASE("who waits in vain is told which condition excludes how many, by one look at the market")
+{
+    MarketOptions options;
+    options.report_after = 20s;
+    in_devnet(
+        [](Rig& rig) -> Task<> {
+            for (int index = 0; index < 3; ++index)
+                rig.add(named("p" + std::to_string(index)));
+            co_await rig.pass(1s);
+            const auto payload = Payload("vm").min_memory(1e6);
+            rig.hire(3h, payload);
+            rig.hire(3h, payload);
+            co_await rig.pass(70s);
+            REQUIRE(rig.reports.size() == 3);
+            REQUIRE(rig.reports.front().survey);
+            CHECK(rig.reports.front().survey->offers == 3);
+            const auto text = rig.reports.front().to_string();
+            CHECK(text.find("3 offers seen, none fits: 3 fail golem.inf.mem.gib>=1000000.0") != std::string::npos);
+            // It is told to who waits, once, and again later; but the market is asked once.
+            CHECK(std::count(rig.progress.begin(), rig.progress.end(), text) == 2);
+            CHECK(rig.reports.back().survey);
+            const std::string scans = "POST /market-api/v1/scan";
+            CHECK(count(rig, scans) == 1);
+            CHECK(count(rig, "GET /market-api/v1/scan/{id}/events") == 1);
+            CHECK(count(rig, "DELETE /market-api/v1/scan/{id}") == 1);
+            co_await rig.pass(5min);
+            CHECK(count(rig, scans) == 2);
+            // Another payload asks for itself, and whoever asks by hand gets what was just seen.
+            const Order order(Payload("wasmtime"), 3h);
+            const auto survey = co_await rig.market.survey(order);
+            CHECK(survey.offers == 3);
+            CHECK(survey.fitting == 0);
+            const auto again = co_await rig.market.survey(order);
+            CHECK(again.offers == 3);
+            CHECK(count(rig, scans) == 3);
+        },
+        options);
+}
+
+TEST_CASE("a market that has offers is not looked at, and a look that fails costs no report")
+{
+    MarketOptions options;
+    options.report_after = 20s;
+    in_devnet(
+        [](Rig& rig) -> Task<> {
+            auto script = named("p");
+            script.approves = false;
+            rig.add(script);
+            co_await rig.pass(1s);
+            rig.hire();
+            co_await rig.pass(30s);
+            REQUIRE(rig.reports.size() == 1);
+            CHECK(!rig.reports.front().survey);
+            CHECK(count(rig, "POST /market-api/v1/scan") == 0);
+        },
+        options);
+    in_devnet(
+        [](Rig& rig) -> Task<> {
+            rig.face->faults().add(http::Method::post, "/market-api/v1/scan", devnet::Fault::hang(), 1);
+            rig.hire();
+            co_await rig.pass(35s);
+            REQUIRE(rig.reports.size() == 1);
+            CHECK(!rig.reports.front().survey);
+            co_await rig.cancel_hires();
+        },
+        options);
 }

@@ -2,8 +2,13 @@
 
 #include <golem/core/error.hpp>
 #include <golem/market/detail/demand_building.hpp>
+#include <golem/market/manifest.hpp>
 
 #include <tests/support/catch.hpp>
+
+#include <chrono>
+#include <functional>
+#include <limits>
 
 using namespace golem;
 using namespace golem::detail;
@@ -128,4 +133,138 @@ TEST_CASE("a shorter accept timeout than ours is adopted unless it is a trap")
     CHECK(adopted(60.0) == 60);
     CHECK(adopted(5) == 120);
     CHECK(adopted("60") == 120);
+}
+
+TEST_CASE("an image of a registry is a tag or a hash")
+{
+    const auto tagged = vm_image("golem/alpine:latest");
+    CHECK(tagged.image_to_resolve() == "golem/alpine:latest");
+    CHECK(!tagged.properties().contains("golem.srv.comp.task_package"));
+    CHECK(vm_image(hash).image_to_resolve() == hash);
+    CHECK(tagged != vm_image(hash));
+    auto known = tagged;
+    known.image(hash, "http://a/b");
+    CHECK(known.image_to_resolve().empty());
+    CHECK(known == vm_image(hash, "http://a/b"));
+    for (const std::string wrong : {"", "http://a/b", "a b", "a&b=c", "a\nb"})
+        CHECK_THROWS_AS(vm_image(wrong), Error);
+    CHECK_THROWS_AS(Payload("vm").capability(""), Error);
+    CHECK_THROWS_AS(Payload("vm").capability("vpn,inet"), Error);
+    CHECK(Payload("vm").capability("vpn").capability("vpn") == Payload("vm").capability("vpn"));
+}
+
+namespace {
+
+ManifestParts parts()
+{
+    ManifestParts some;
+    some.created = Timestamp(std::chrono::seconds(1'700'000'000));
+    return some;
+}
+
+std::string complaint(const std::function<void()>& make)
+{
+    try {
+        make();
+    } catch (const Error& error) {
+        CHECK(error.errc() == Errc::invalid_input);
+        return error.explanation();
+    }
+    return "nothing";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+} // namespace
+
+TEST_CASE("a manifest with outbound URLs asks for what it takes")
+{
+    auto some = parts();
+    some.image_hash = hash;
+    some.image_url = "http://a/b";
+    some.outbound_urls = {"https://api.example.com", "http://10.0.0.1:8080"};
+    const auto manifest = make_manifest(some);
+    CHECK(
+        manifest.json() ==
+        R"({"version":"0.1.0","createdAt":"2023-11-14T22:13:20.000000Z","expiresAt":"2100-01-01T00:00:00.000000Z",)"
+        R"("metadata":{"name":"golem-service-manager","version":"0.1.0"},"payload":[{"platform":{"arch":"x86_64",)"
+        R"("os":"linux"},"hash":"sha3:)" +
+            hash +
+            R"(","urls":["http://a/b"]}],"compManifest":{"version":"0.1.0",)"
+            R"("script":{"commands":["run .*"],"match":"regex"},"net":{"inet":{"out":{"protocols":["http","https"],)"
+            R"("urls":["https://api.example.com","http://10.0.0.1:8080"]}}}}})");
+    CHECK(manifest.base64().substr(0, 16) == "eyJ2ZXJzaW9uIjoi");
+    CHECK(manifest.capabilities() == std::vector<std::string>{"inet"});
+    CHECK(Manifest(manifest.base64()).json() == manifest.json());
+    auto payload = vm_image(hash, "http://a/b");
+    payload.capability("inet").manifest(manifest);
+    CHECK(payload.properties().get_string("golem.srv.comp.payload") == manifest.base64());
+    CHECK(
+        payload.constraints() ==
+        std::vector<std::string>{"(golem.runtime.name=vm)", "(golem.runtime.capabilities=inet)"});
+    CHECK(make_manifest(parts()).capabilities().empty());
+    some.outbound_urls.clear();
+    some.unrestricted_outbound = true;
+    CHECK(contains(make_manifest(some).json(), R"("unrestricted":{"urls":true})"));
+    CHECK(make_manifest(some).capabilities() == std::vector<std::string>{"inet"});
+}
+
+TEST_CASE("a manifest is signed, or by a partner")
+{
+    auto some = parts();
+    some.unrestricted_outbound = true;
+    auto manifest = make_manifest(some);
+    manifest.sign("signature!", "-----BEGIN CERTIFICATE-----");
+    const auto set = manifest.properties();
+    CHECK(set.get_string("golem.srv.comp.payload.sig") == "c2lnbmF0dXJlIQ==");
+    CHECK(set.get_string("golem.srv.comp.payload.sig.algorithm") == "sha256");
+    CHECK(set.get_string("golem.srv.comp.payload.cert") == "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t");
+    CHECK(manifest.capabilities() == std::vector<std::string>{"inet", "manifest-support"});
+    // What is in base64 already stays so.
+    manifest.sign("c2lnbmF0dXJlIQ==\n", "LS0t");
+    CHECK(manifest.properties().get_string("golem.srv.comp.payload.sig") == "c2lnbmF0dXJlIQ==");
+    auto partner = make_manifest(some);
+    partner.node_descriptor(R"({"node": {"a": 1}})");
+    CHECK(partner.properties().get("golem.!exp.gap-31.v0.node.descriptor")->as_raw() == R"({"node":{"a":1}})");
+    manifest.node_descriptor("{}");
+    CHECK(contains(complaint([&] { static_cast<void>(manifest.properties()); }), "one of the two"));
+}
+
+TEST_CASE("a manifest that cannot be meant is refused, and told why")
+{
+    const auto of_text = [](const std::string& text) { return complaint([&] { Manifest{text}; }); };
+    CHECK(contains(of_text("nonsense"), "neither"));
+    CHECK(contains(of_text(""), "neither"));
+    CHECK(contains(of_text("[]"), "neither"));
+    CHECK(contains(of_text("bm9uc2Vuc2U="), "neither"));
+    CHECK(contains(of_text("{}"), "version"));
+    CHECK(contains(of_text(R"({"version":"0"})"), "createdAt"));
+    CHECK(contains(of_text(R"({"version":"0","createdAt":"soon"})"), "createdAt"));
+    const std::string head = R"({"version":"0","createdAt":"2026-01-01T00:00:00Z")";
+    CHECK(of_text(head + "}") == "nothing");
+    CHECK(contains(of_text(head + R"(,"expiresAt":7})"), "expiresAt"));
+    CHECK(contains(of_text(head + R"(,"payload":{}})"), "payload"));
+    CHECK(contains(of_text(head + R"(,"compManifest":[]})"), "compManifest"));
+    CHECK(contains(of_text(head + R"(,"compManifest":{"net":{"inet":{"out":{"urls":1}}}}})"), "urls"));
+
+    const auto of_parts = [](const std::function<void(ManifestParts&)>& change) {
+        auto some = parts();
+        change(some);
+        return complaint([&] { make_manifest(some); });
+    };
+    CHECK(contains(of_parts([](auto& some) { some.created = Timestamp(); }), "created"));
+    CHECK(contains(of_parts([](auto& some) { some.image_hash = "xyz"; }), "image_hash"));
+    CHECK(contains(of_parts([](auto& some) { some.image_hash = hash; }), "image_url"));
+    for (const std::string url :
+         {"api.example.com", "ftp://a", "https://", "https://a/path", "https://u@a", "https://a b"})
+        CHECK(contains(of_parts([&](auto& some) { some.outbound_urls = {url}; }), "outbound_urls"));
+    CHECK(contains(
+        of_parts([](auto& some) {
+            some.outbound_urls = {"https://a"};
+            some.unrestricted_outbound = true;
+        }),
+        "choose one"));
+    auto unsigned_one = make_manifest(parts());
+    CHECK(contains(complaint([&] { unsigned_one.sign("", "x"); }), "signature"));
+    CHECK(contains(complaint([&] { unsigned_one.node_descriptor("[]"); }), "JSON object"));
 }

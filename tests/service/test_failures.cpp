@@ -633,3 +633,77 @@ TEST_CASE("an exhausted budget is told while services run")
         },
         true);
 }
+
+TEST_CASE("who finds no provider in time fails, and is told which condition excludes whom")
+{
+    class Greedy : public Idle {
+        Payload payload() const override { return Payload("vm").min_memory(1e6); }
+    };
+    play([](Scene& scene) -> Task<> {
+        ServiceOptions options;
+        options.find_limit = 10s;
+        auto service = scene.manager().create_service<Greedy>(options);
+        std::string text;
+        try {
+            co_await service->wait_for(S::running);
+        } catch (const ServiceError& error) {
+            text = error.what();
+        }
+        INFO(text);
+        CHECK(service->status() == S::failed);
+        CHECK(contains(text, "none was found within 10 s"));
+        CHECK(contains(text, "1 fails golem.inf.mem.gib>=1000000.0 (the best has 8.0)"));
+        // It concerns nobody else.
+        auto modest = co_await running<Idle>(scene);
+        CHECK(scene.handled.empty());
+        // Whoever asks by hand is told the same, without a service.
+        auto question = scene.manager().survey(Payload("vm").min_memory(1e6));
+        const auto survey = co_await std::move(question);
+        CHECK(survey.fitting == 0);
+    });
+}
+
+TEST_CASE("who is stopped while it waits is told what it waited for")
+{
+    SceneOptions options;
+    options.providers = 0;
+    play(options, [](Scene& scene) -> Task<> {
+        auto service = scene.manager().create_service<Idle>();
+        co_await scene.manager().sleep(40s);
+        service->stop();
+        std::string text;
+        try {
+            co_await service->wait_for(S::running);
+        } catch (const ServiceError& error) {
+            text = error.what();
+        }
+        INFO(text);
+        CHECK(contains(text, "stopped before a provider was found: No agreement yet"));
+        CHECK(contains(text, "no offers seen"));
+    });
+}
+
+TEST_CASE("an image's tag is resolved once for all services, and a wrong one costs its own service only")
+{
+    class Tagged : public Idle {
+    public:
+        explicit Tagged(std::string tag) : tag_(std::move(tag)) {}
+        Payload payload() const override { return vm_image(tag_); }
+
+    private:
+        std::string tag_;
+    };
+    SceneOptions options;
+    options.providers = 3;
+    options.devnet.images = {{"golem/alpine:latest", std::string(56, 'a'), "http://images/alpine"}};
+    play(options, [](Scene& scene) -> Task<> {
+        auto first = scene.manager().create_service<Tagged>(std::string("golem/alpine:latest"));
+        auto second = scene.manager().create_service<Tagged>(std::string("golem/alpine:latest"));
+        auto wrong = scene.manager().create_service<Tagged>(std::string("golem/alpin:latest"));
+        co_await first->wait_for(S::running);
+        co_await second->wait_for(S::running);
+        co_await wrong->wait_for(S::failed);
+        CHECK(contains(wrong->status().cause, "does not know \"golem/alpin:latest\""));
+        CHECK(scene.handled.empty());
+    });
+}

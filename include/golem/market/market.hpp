@@ -5,6 +5,7 @@
 #include <golem/core/random.hpp>
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/market/offer_survey.hpp>
 #include <golem/market/payload.hpp>
 #include <golem/market/strategy.hpp>
 #include <golem/yagna/client.hpp>
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +46,9 @@ struct MarketOptions {
     int max_demands = 4;
     /// Without an agreement for this time, a report tells why.
     Duration report_after = std::chrono::seconds(30);
+    /// If not one offer came, a report looks at all offers on the market and tells which condition excludes how many;
+    /// not again before this time has passed. Zero: never.
+    Duration survey_every = std::chrono::minutes(5);
 };
 
 /// What one service asks of the market. A class, so that it may be named in a statement that awaits.
@@ -68,6 +73,8 @@ struct MarketReport {
     std::size_t silences = 0;     ///< counters that got no answer in time
     std::size_t failed_agreements = 0;
     std::string last_refusal; ///< the provider's words
+    /// Why no offer matched: at the end of a time in which none came.
+    std::optional<OfferSurvey> survey{};
     /// For people, on one line.
     std::string to_string() const;
 };
@@ -143,6 +150,12 @@ public:
 
     /// Tells that an agreement made here has ended: the provider will offer itself again on its demand.
     void agreement_ended(const yagna::AgreementId& agreement);
+
+    /// Looks at all offers on the market (three requests; more for every 500 offers, 2000 at most) and tells which
+    /// condition of `order` excludes how many. Conditions of payment are left out while the terms are not known. Offers
+    /// that were seen less than half a minute ago are not asked for again. `order` outlives the await. Errors and
+    /// cancellation as those of the daemon's calls.
+    Task<OfferSurvey> survey(const Order& order);
 
     /// Open demands, for tests and reports.
     std::size_t open_demands() const noexcept;

@@ -4,9 +4,10 @@
 #include <golem/core/log.hpp>
 #include <golem/core/task.hpp>
 #include <golem/core/time_source.hpp>
+#include <golem/market/image_registry.hpp>
 #include <golem/market/market.hpp>
-#include <golem/payment/payments.hpp>
 #include <golem/network/network.hpp>
+#include <golem/payment/payments.hpp>
 #include <golem/service/service.hpp>
 #include <golem/service/service_wrapper.hpp>
 #include <golem/yagna/daemon.hpp>
@@ -51,6 +52,8 @@ struct ServiceManagerOptions {
     std::optional<Daemon> daemon{};
     // The environment is read once, by the manager's constructor.
     MarketOptions market{};
+    /// For payloads whose image is a tag or a bare hash.
+    RegistryOptions registry{};
     PaymentOptions payment{};
     ServiceLimits limits{};
     HealthOptions health{};
@@ -78,14 +81,11 @@ struct ServiceOptions {
     /// From signing to the agreement's end, 5 minutes to 10 years; a service that runs then is `failed`, cause
     /// "expired".
     Duration expiration = std::chrono::hours(3);
+    /// How long a provider is looked for; then the service is `failed`, and the cause tells why none was found. Zero: it
+    /// stays `pending` for as long as it takes.
+    Duration find_limit{0};
     /// Arguments of the runtime's start command (Service::start() by default uses them).
     std::vector<std::string> start_args{};
-};
-
-namespace detail {
-
-class Engine;
-void block_on(ServiceManager& manager, Task<> task);
     /// The private network that the machine joins, made by the same manager; null: none. Only runtimes that can
     /// (`golem.runtime.capabilities=vpn`) are looked for then.
     std::shared_ptr<Network> network{};
@@ -94,6 +94,12 @@ void block_on(ServiceManager& manager, Task<> task);
     /// By what name other services reach it: those that are deployed later than this service is created find it in
     /// their hosts file. Empty: by its address only.
     std::string network_name{};
+};
+
+namespace detail {
+
+class Engine;
+void block_on(ServiceManager& manager, Task<> task);
 
 } // namespace detail
 
@@ -162,16 +168,21 @@ public:
         return wrapper;
     }
 
-    /// Every service whose wrapper somebody still keeps or that has not ended.
-    std::vector<std::shared_ptr<ServiceWrapper>> services() const;
-
-    /// Sleeps on the manager's clock. On the manager's executor.
-    Task<> sleep(Duration duration);
-
     /// Makes a private network for services to join (ServiceOptions::network), and returns its handle at once, while
     /// the daemon is being asked (Network::ready()). It is removed by close() at the latest. Throws Error closed after
     /// close(), invalid_input for bad options.
     std::shared_ptr<Network> create_network(const NetworkOptions& options = NetworkOptions());
+
+    /// Every service whose wrapper somebody still keeps or that has not ended.
+    std::vector<std::shared_ptr<ServiceWrapper>> services() const;
+
+    /// Looks at all offers on the market, and tells which condition of `payload` excludes how many: for "why are there
+    /// no offers". The same is logged by itself when a service has waited for MarketOptions::report_after in vain. A few
+    /// requests at most. On the manager's executor, or by golem::wait. Errors of the daemon's calls.
+    Task<OfferSurvey> survey(Payload payload);
+
+    /// Sleeps on the manager's clock. On the manager's executor.
+    Task<> sleep(Duration duration);
 
     /// Stops every service, settles, releases the allocation, ends all tasks; bounded by ServiceLimits::close. Returns
     /// what could not be closed, one line each; empty is clean. Idempotent; a caller that is cancelled goes on waiting.

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace golem::detail {
 
@@ -34,13 +35,21 @@ inline std::int64_t whole_seconds(Duration duration)
     return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(duration).count());
 }
 
+/// Every condition on an offer; it has to meet all of them.
+inline std::vector<std::string> conditions_of(const Payload& payload, const Proposing& proposing)
+{
+    std::vector<std::string> conditions{
+        "(golem.com.pricing.model=linear)", "(golem.node.debug.subnet=" + proposing.subnet + ")"};
+    for (const auto* more : {&payload.constraints(), &proposing.decoration.constraints})
+        conditions.insert(conditions.end(), more->begin(), more->end());
+    return conditions;
+}
+
 inline std::string constraints_of(const Payload& payload, const Proposing& proposing)
 {
-    std::string text = "(&(golem.com.pricing.model=linear)\n\t(golem.node.debug.subnet=" + proposing.subnet + ")";
-    for (const auto& condition : payload.constraints())
-        text += "\n\t" + condition;
-    for (const auto& condition : proposing.decoration.constraints)
-        text += "\n\t" + condition;
+    std::string text;
+    for (const auto& condition : conditions_of(payload, proposing))
+        text += (text.empty() ? "(&" : "\n\t") + condition;
     return text + ")";
 }
 

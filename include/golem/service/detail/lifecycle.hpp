@@ -174,6 +174,8 @@ private:
         case EventKind::stop_asked:
         case EventKind::insisted:
             hurry_ = hurry_ || event.kind() == EventKind::insisted;
+            if (verdict_ == Verdict::none && is_in(Phase::hiring) && !waiting_for_.empty())
+                cause_ = "stopped before a provider was found: " + waiting_for_;
             if (verdict_ == Verdict::none)
                 verdict_ = Verdict::stopped;
             break;
