@@ -9,6 +9,7 @@ namespace golem::test {
 Task<> scene_http(Stage& stage);
 Task<> scene_malformed(Stage& stage);
 Task<> scene_allocations(Stage& stage);
+Task<> scene_net(Stage& stage);
 Task<> scene_gsb(Stage& stage);
 Task<> scene_scan(Stage& stage);
 // With one that does what the scenario says.

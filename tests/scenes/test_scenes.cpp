@@ -36,6 +36,7 @@ TEST_CASE("malformed input is refused in the same way", "[scene]") { check("malf
 TEST_CASE("allocations are the same", "[scene]") { check("allocations", test::scene_allocations); }
 TEST_CASE("services on the bus are the same", "[scene]") { check("gsb", test::scene_gsb); }
 TEST_CASE("scans are the same", "[scene]") { check("scan", test::scene_scan); }
+TEST_CASE("private networks are the same", "[scene]") { check("net", test::scene_net); }
 TEST_CASE("negotiations are the same", "[scene]") { check("negotiation", test::scene_negotiation); }
 TEST_CASE("refusals are the same", "[scene]") { check("refusals", test::scene_refusals); }
 TEST_CASE("agreements are the same", "[scene]") { check("agreements", test::scene_agreements); }
