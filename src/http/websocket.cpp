@@ -200,7 +200,7 @@ private:
                 room_.reset();
                 co_await room_.wait();
                 paused_ = false;
-                heard_ = time_.now();
+                hear();
                 continue;
             }
             error_code error;
@@ -211,7 +211,7 @@ private:
                 lose(error);
                 co_return;
             }
-            heard_ = time_.now();
+            hear();
             take(std::string_view(buffer).substr(0, count));
             if (end_ || violation_)
                 break;
@@ -219,6 +219,12 @@ private:
         // The writer ends it, once our farewell has gone out.
         co_await time_.sleep_for(farewell_limit, "farewell of a websocket");
         finish(violation_);
+    }
+
+    void hear()
+    {
+        heard_ = time_.now();
+        pinged_ = false;
     }
 
     void lose(const error_code& error)
@@ -310,11 +316,12 @@ private:
             co_await time_.sleep_for(half, "silence of a websocket");
             // Who is held up by us cannot answer, and who holds us up would not hear the question.
             if (paused_ || written_ != queued_) {
-                heard_ = time_.now();
+                hear();
                 continue;
             }
             const auto silence = time_.now() - heard_;
-            if (silence >= settings_.idle_limit) {
+            // Sleeps are longer than they should be: a first half that seemed not over was without a ping.
+            if (silence >= settings_.idle_limit && pinged_) {
                 finish(failure(
                     Errc::timed_out,
                     settings_.origin + " was silent for " + detail::to_text(settings_.idle_limit) +
@@ -322,8 +329,10 @@ private:
                     true));
                 co_return;
             }
-            if (silence >= half && !farewell_said_)
+            if (silence >= half && !farewell_said_) {
                 queue(Opcode::ping, std::string_view());
+                pinged_ = true;
+            }
         }
     }
 
@@ -338,6 +347,7 @@ private:
     std::uint64_t queued_ = 0;
     std::uint64_t written_ = 0;
     Instant heard_;
+    bool pinged_ = false; // Since then.
     bool paused_ = false;
     bool farewell_said_ = false;
     bool closed_ = false; // By close().
