@@ -190,7 +190,7 @@ Task<std::vector<provider::AgreementEvent>> InProcessPort::agreement_events(Dura
     const std::string topic = "agreements/" + node_;
     std::vector<provider::AgreementEvent> events;
     for (;;) {
-        for (const auto& entry : host_.world().market().agreement_events(node_, agreements_read_, std::nullopt, 100)) {
+        for (const auto& entry : host_.world().market().agreement_events(node_, agreements_read_, session_, 100)) {
             provider::AgreementEvent event;
             event.kind = kind_of(entry.kind);
             event.agreement = entry.agreement;

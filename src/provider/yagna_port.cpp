@@ -188,7 +188,7 @@ Task<std::string> YagnaPort::poll(const std::string& operation, const std::strin
     co_return response.body();
 }
 
-void YagnaPort::note_left_out(const char* what, std::size_t count) const
+void YagnaPort::note_left_out(const std::string& what, std::size_t count) const
 {
     if (count > 0)
         log_.warning("did not understand ", count, " ", what);
@@ -345,34 +345,38 @@ std::string YagnaPort::log_query(Timestamp after) const
            "&afterTimestamp=" + http::percent_encode(format_timestamp(after));
 }
 
-Task<std::vector<AgreementEvent>> YagnaPort::agreement_events(Duration wait)
+// One of the daemon's logs, from where it was read last.
+template <typename Event>
+Task<std::vector<Event>> YagnaPort::read_log(
+    const std::string& what, const std::string& path, Timestamp& read, Duration wait,
+    detail::Page<Event> (*decode)(std::string_view))
 {
-    const auto target =
-        std::string(market) + "agreementEvents?timeout=" + seconds_text(wait) + log_query(agreements_read_);
-    const std::string operation = "collect agreement events";
+    const auto target = path + "?timeout=" + seconds_text(wait) + log_query(read);
+    const auto operation = "collect " + what;
     const auto text = co_await poll(operation, target, wait);
-    std::vector<AgreementEvent> events;
+    std::vector<Event> events;
     if (text.empty())
         co_return events;
-    auto page = detail::read_agreement_events(text);
-    note_left_out("agreement events", page.left_out);
-    go_on(agreements_read_, page, operation);
+    auto page = decode(text);
+    note_left_out(what, page.left_out);
+    go_on(read, page, operation);
     co_return std::move(page.events);
+}
+
+Task<std::vector<AgreementEvent>> YagnaPort::agreement_events(Duration wait)
+{
+    const std::string what = "agreement events";
+    const auto path = std::string(market) + "agreementEvents";
+    auto events = co_await read_log(what, path, agreements_read_, wait, &detail::read_agreement_events);
+    co_return events;
 }
 
 Task<std::vector<ActivityEvent>> YagnaPort::activity_events(Duration wait)
 {
-    const auto target =
-        std::string(activity_api) + "events?timeout=" + seconds_text(wait) + log_query(activities_read_);
-    const std::string operation = "collect activity events";
-    const auto text = co_await poll(operation, target, wait);
-    std::vector<ActivityEvent> events;
-    if (text.empty())
-        co_return events;
-    auto page = detail::read_activity_events(text);
-    note_left_out("activity events", page.left_out);
-    go_on(activities_read_, page, operation);
-    co_return std::move(page.events);
+    const std::string what = "activity events";
+    const auto path = std::string(activity_api) + "events";
+    auto events = co_await read_log(what, path, activities_read_, wait, &detail::read_activity_events);
+    co_return events;
 }
 
 Task<> YagnaPort::set_state(

@@ -11,9 +11,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace golem::provider {
+
+namespace detail {
+template <typename Item>
+struct Page;
+}
 
 struct YagnaPortOptions {
     /// Of the provider's identity.
@@ -98,7 +104,11 @@ private:
     Task<> set_state(
         const std::string& activity, const UnitStatePair& state, const std::string& reason, const std::string& message);
     std::string log_query(Timestamp after) const;
-    void note_left_out(const char* what, std::size_t count) const;
+    template <typename Event>
+    Task<std::vector<Event>> read_log(
+        const std::string& what, const std::string& path, Timestamp& read, Duration wait,
+        detail::Page<Event> (*decode)(std::string_view));
+    void note_left_out(const std::string& what, std::size_t count) const;
 
     // A debit note that was issued and not sent yet.
     struct UnsentNote {
@@ -118,7 +128,8 @@ private:
     YagnaPortOptions options_;
     Logger log_;
     std::string node_id_;
-    // Events are told to one session: that of who approved the agreement.
+    // Events are told to one session: that of who approved the agreement. What ends before is not told; the attempt to
+    // approve it fails.
     std::string session_;
     Timestamp agreements_read_;
     Timestamp activities_read_;
