@@ -7,6 +7,7 @@
 #include <golem/provider/script.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace golem::devnet::detail {
 
@@ -66,6 +67,9 @@ public:
     Task<std::optional<std::string>> next() override
     {
         std::optional<std::string> piece(std::in_place);
+        // The head goes out at once.
+        if (!std::exchange(has_begun_, true))
+            co_return piece;
         while (piece->empty()) {
             if (is_silent_)
                 co_await host_.sleep_until(Instant::max());
@@ -155,6 +159,7 @@ private:
     Instant began_;
     long pings_ = 0;
     std::size_t number_ = 0;
+    bool has_begun_ = false;
     bool is_silent_ = false;
     bool is_unknown_ = false;
 };

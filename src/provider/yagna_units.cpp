@@ -416,16 +416,23 @@ Task<> YagnaPort::Units::answer_results(std::shared_ptr<Hosted> hosted, const bu
 Task<> YagnaPort::Units::answer_stream(std::shared_ptr<Hosted> hosted, const bus::Call& call, bus::Answer& answer)
 {
     const auto batch = detail::read_stream(bus::decode(call.body()));
-    std::size_t next = 0;
+    auto place = hosted->unit->follow(batch);
     for (bool is_over = false; !is_over;) {
-        const auto news = co_await hosted->unit->events(batch, next, stream_wait);
+        const auto news = co_await hosted->unit->events(batch, *place, stream_wait);
         for (const auto& event : news.events) {
+            // The first command has always begun before a subscription takes effect.
+            if (event.kind == BatchEvent::Kind::started && event.index == 0)
+                continue;
             const auto body = detail::ok_body(detail::write_event(batch, event));
             co_await answer.part(body);
         }
-        next = news.next;
+        *place = news.next;
         is_over = news.is_over;
     }
+    place.reset();
+    // Without a word, as the stream of a real exe-unit: after its end the daemon tells its reader all the time.
+    for (auto state = hosted->unit->state(); state.now != UnitState::terminated; state = hosted->unit->state())
+        co_await hosted->unit->state_leaves(state);
     answer.finish();
 }
 

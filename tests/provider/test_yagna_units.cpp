@@ -30,14 +30,16 @@ constexpr auto activity = "a1";
 
 // A bus, a port on it, and a connection that plays the daemon.
 struct Bench {
-    explicit Bench(const Executor& executor)
+    explicit Bench(const Executor& executor, Duration command_latency = Duration(0))
         : net(executor), hub(make_hub(executor, 0)), daemon(std::make_shared<ScriptedDaemon>()),
           runtimes(executor, time), port(executor, time, daemon, options(), Random(2), log)
     {
         daemon->on("GET /me", {says(200, R"({"identity":"0xp","name":"n","role":"manager"})")});
         daemon->on("PUT /activity-api/v1/activity/a1/state", {says(200)});
         daemon->on("POST /_gsb/local/activity/SetActivityUsage", {says(200, R"({"Ok":null})")});
-        unit = std::make_shared<ScriptUnit>(executor, time, runtimes.make(activity), UnitOptions());
+        UnitOptions unit_options;
+        unit_options.command_latency = command_latency;
+        unit = std::make_shared<ScriptUnit>(executor, time, runtimes.make(activity), unit_options);
     }
 
     std::unique_ptr<bus::Hub> make_hub(const Executor& executor, std::uint16_t number)
@@ -189,30 +191,47 @@ TEST_CASE("a requestor's script runs over the bus, and its results come back aft
     });
 }
 
-TEST_CASE("a stream tells a batch from its beginning, and ends with it")
+TEST_CASE("a stream tells what happens from now on, and goes on as long as the exe-unit")
 {
     golem::test::run_real([]() -> Task<> {
         const auto executor = co_await boost::asio::this_coro::executor;
-        Bench bench(executor);
+        Bench bench(executor, 200ms);
         co_await bench.begin();
         auto connection = co_await bench.connect();
         const auto message = exec_message("b");
         co_await call(*connection, "Exec", message);
         std::vector<std::string> kinds;
-        const bus::PartHandler on_part = [&](std::string body) {
-            const auto event = bus::decode(body);
-            const auto* ok = event.find("Ok");
-            REQUIRE(ok);
-            CHECK(*ok->find("batch_id")->text() == "b");
-            kinds.push_back(ok->find("kind")->map()->begin()->first);
+        const auto subscribe = [&](bool& has_ended) -> Task<> {
+            const bus::PartHandler on_part = [&](std::string body) {
+                const auto event = bus::decode(body);
+                const auto* ok = event.find("Ok");
+                REQUIRE(ok);
+                CHECK(*ok->find("batch_id")->text() == "b");
+                kinds.push_back(ok->find("kind")->map()->begin()->first);
+            };
+            const std::string address = "/public/exeunit/a1/StreamExecBatchResults";
+            const auto body = bus::encode(bus::from_json(R"({"activity_id":"a1","batch_id":"b"})"));
+            const auto end = co_await connection->call(address, body, on_part);
+            CHECK(end.empty());
+            has_ended = true;
         };
-        const std::string address = "/public/exeunit/a1/StreamExecBatchResults";
-        const auto body = bus::encode(bus::from_json(R"({"activity_id":"a1","batch_id":"b"})"));
-        const auto end = co_await connection->call(address, body, on_part);
-        CHECK(end.empty());
-        CHECK(
-            kinds == std::vector<std::string>{
-                         "started", "stdout", "finished", "started", "finished", "started", "stdout", "finished"});
+        bool has_ended = false;
+        bool late_one_has_ended = false;
+        TaskGroup streams(executor);
+        streams.spawn("a stream", [&] { return subscribe(has_ended); });
+        const std::vector<std::string> all{"stdout",  "finished", "started", "finished",
+                                           "started", "stdout",   "finished"};
+        const bool is_told = co_await bench.eventually([&] { return kinds.size() == all.size(); });
+        CHECK(is_told);
+        streams.spawn("a late stream", [&] { return subscribe(late_one_has_ended); });
+        co_await bench.time.sleep_for(300ms, "nothing more");
+        CHECK(kinds == all);
+        CHECK_FALSE(has_ended);
+        CHECK_FALSE(late_one_has_ended);
+        co_await bench.unit->stop();
+        co_await streams.join();
+        CHECK(has_ended);
+        CHECK(late_one_has_ended);
         co_await connection->close();
         co_await bench.end();
     });
