@@ -20,18 +20,25 @@ bool is_one_of(const auto& names, std::string_view name)
 
 Failure unparsable(std::string why) { return Failure(400, std::move(why), BodyKind::problem); }
 
+std::optional<std::string> uppercase(const std::string& token)
+{
+    if (token != "GLM" && token != "tGLM" && token != "TGLM")
+        return std::nullopt;
+    return "Uppercase token names are not supported. Use lowercase glm or tglm instead of " + token;
+}
+
 // The daemon looks at names and at their parts in two places.
 std::optional<Failure>
 check(const std::string& driver, const std::string& network, const std::string& token, bool in_parts)
 {
     const std::string place = in_parts ? "1" : "2";
-    if (driver != "erc20")
-        return unparsable("Validate driver failed (" + place + "): Invalid driver name " + driver);
-    if (token == "GLM" || token == "tGLM" || token == "TGLM")
-        return unparsable("Uppercase token names are not supported. Use lowercase glm or tglm instead of " + token);
     const bool is_main = is_one_of(main_networks, network);
     if (!is_main && !is_one_of(test_networks, network))
         return unparsable("Validate network failed (" + place + "): Invalid network name: " + network);
+    if (driver != "erc20")
+        return unparsable("Validate driver failed (" + place + "): Invalid driver name " + driver);
+    if (const auto problem = uppercase(token))
+        return unparsable("Validate token failed (" + place + "): " + *problem);
     const std::string wanted = is_main ? "glm" : "tglm";
     if (token != wanted)
         return unparsable(
@@ -57,6 +64,13 @@ Result<std::string> resolve_platform(const PlatformWish& wish)
         network = wish.name->substr(first + 1, last - first - 1);
         token = wish.name->substr(last + 1);
     } else {
+        // A token that stands alone is looked at first.
+        if (!wish.driver && !wish.network && wish.token) {
+            if (auto problem = uppercase(*wish.token))
+                return unparsable(std::move(*problem));
+            if (*wish.token != "glm" && *wish.token != "tglm")
+                return unparsable("Only glm or tglm token values are accepted vs " + *wish.token + " provided");
+        }
         driver = wish.driver.value_or("erc20");
         network = wish.network.value_or(wish.token == "glm" ? "polygon" : "holesky");
         token = wish.token.value_or(is_one_of(main_networks, network) ? "glm" : "tglm");

@@ -23,6 +23,9 @@ public:
     /// `port` and `time` must outlive it. `when` is asked once for each event.
     PacedPort(provider::Port& port, TimeSource& time, When when) : port_(port), time_(time), when_(std::move(when)) {}
 
+    /// The agent behind it is frozen until then, from when an agreement comes.
+    void hold_agreements_until(Instant thaw) { thaw_ = thaw; }
+
     const std::string& node_id() const noexcept override { return port_.node_id(); }
 
     Task<std::vector<provider::ActivityEvent>> activity_events(Duration wait) override
@@ -43,7 +46,13 @@ public:
     Task<> withdraw_offer(const std::string& offer) override { return port_.withdraw_offer(offer); }
     Task<std::vector<provider::MarketEvent>> market_events(const std::string& offer, Duration wait) override
     {
-        return port_.market_events(offer, wait);
+        auto events = co_await port_.market_events(offer, wait);
+        const bool has_agreement = std::any_of(events.begin(), events.end(), [](const auto& event) {
+            return std::holds_alternative<provider::AgreementArrived>(event);
+        });
+        if (has_agreement && time_.now() < thaw_)
+            co_await time_.sleep_until(thaw_, "a frozen agent");
+        co_return events;
     }
     Task<std::string> counter(const std::string& offer, const std::string& proposal, const Content& content) override
     {
@@ -108,6 +117,7 @@ private:
     TimeSource& time_;
     When when_;
     std::vector<std::pair<Instant, provider::ActivityEvent>> held_;
+    Instant thaw_ = Instant::min();
 };
 
 } // namespace golem::test

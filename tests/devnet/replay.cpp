@@ -76,6 +76,9 @@ struct Circumstances {
     std::optional<double> stops;
     std::optional<double> vanishes;
     std::optional<double> starts_again;
+    /// Seconds since the beginning: its runtime is killed under its exe-unit; it wakes from a freeze at an agreement.
+    std::optional<double> kills_runtime;
+    std::optional<double> thaws;
     /// As the recorded ones did: images cannot be had here.
     bool deploys_fail = false;
 };
@@ -94,6 +97,10 @@ Circumstances circumstances_of(const std::string& name)
     }
     if (is_one_of({"13"}))
         circumstances.kills_units = 4.15;
+    if (is_one_of({"14"}))
+        circumstances.kills_runtime = 3.0;
+    if (is_one_of({"28"}))
+        circumstances.thaws = 15.075;
     circumstances.deploys_fail = is_one_of({"12"});
     if (is_one_of({"19"})) {
         circumstances.stops = 2.365;
@@ -157,7 +164,11 @@ public:
         if (part == ProviderPart::recorded)
             return;
         const auto circumstances = circumstances_of(name);
-        auto behaviour = shell_behaviour(time);
+        const auto runtime_ends =
+            circumstances.kills_runtime ? began_ + seconds(*circumstances.kills_runtime) : Instant::max();
+        auto behaviour = shell_behaviour(time, runtime_ends);
+        if (circumstances.thaws)
+            port_.hold_agreements_until(began_ + seconds(*circumstances.thaws));
         if (circumstances.deploys_fail)
             behaviour.deploy_failure = first_complaint(recording.rows);
         const auto runtimes = std::make_shared<provider::ScriptedRuntimeFactory>(executor, time, behaviour);

@@ -105,7 +105,7 @@ provider::RunOutput run_in_shell(const std::string& command)
     return output;
 }
 
-Task<provider::RunOutput> perform(TimeSource& time, std::string command)
+Task<provider::RunOutput> perform(TimeSource& time, std::string command, Instant death)
 {
     static const std::regex sleep("(?:/bin/)?sleep '?([0-9.]+)'?");
     double seconds = 0;
@@ -113,20 +113,26 @@ Task<provider::RunOutput> perform(TimeSource& time, std::string command)
         seconds += std::stod((*found)[1]);
     command = std::regex_replace(command, sleep, "true");
     const auto duration = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-    co_await time.sleep_for(duration, "a command that sleeps");
-    co_return run_in_shell(command);
+    const bool ends_first = time.now() + duration >= death;
+    const auto until = ends_first ? death : time.now() + duration;
+    co_await time.sleep_until(until, "a command that sleeps");
+    if (!ends_first)
+        co_return run_in_shell(command);
+    provider::RunOutput killed;
+    killed.exit_code = 1;
+    co_return killed;
 }
 
 } // namespace
 
-provider::ScriptedBehaviour shell_behaviour(TimeSource& time)
+provider::ScriptedBehaviour shell_behaviour(TimeSource& time, Instant end)
 {
     provider::ScriptedBehaviour behaviour;
-    behaviour.slow_reply = [&time](const provider::RunRequest& request) {
+    behaviour.slow_reply = [&time, end](const provider::RunRequest& request) {
         std::string command = request.entry_point;
         for (const auto& argument : request.args)
             command += " " + quoted(argument);
-        return perform(time, command);
+        return perform(time, command, end);
     };
     return behaviour;
 }

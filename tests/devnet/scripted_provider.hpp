@@ -45,6 +45,6 @@ private:
 };
 
 /// Runs commands of a recording: sleeps in virtual time, the rest by the shell of this machine.
-provider::ScriptedBehaviour shell_behaviour(TimeSource& time);
+provider::ScriptedBehaviour shell_behaviour(TimeSource& time, Instant end = Instant::max());
 
 } // namespace golem::test

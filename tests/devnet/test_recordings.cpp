@@ -80,10 +80,12 @@ TEST_CASE("the devnet's agent keeps its limits as the recorded one", "[recording
 TEST_CASE("agents and exe-units that die, and images that cannot be had, look as the recorded ones", "[recording]")
 {
     check("provider-13-exeunit-killed", test::ProviderPart::agent);
+    check("provider-14-runtime-killed", test::ProviderPart::agent);
     check("provider-19-agent-shutdown", test::ProviderPart::agent);
     check("provider-20-agent-killed", test::ProviderPart::agent);
     check("provider-23-agent-shutdown-idle-agreement", test::ProviderPart::agent);
     check("provider-27-agent-gone-before-approval", test::ProviderPart::agent);
+    check("provider-28-agent-frozen-at-approval", test::ProviderPart::agent);
     for (const std::string image :
          {"0-404", "1-wrong-hash", "2-no-hash", "3-ftp", "4-garbage", "5-missing", "6-refused", "7-bad-length-hash"})
         check("provider-12-image-" + image, test::ProviderPart::agent);

@@ -19,6 +19,7 @@ Task<> scene_agreements(Stage& stage);
 Task<> scene_ends_of_agreements(Stage& stage);
 Task<> scene_matching(Stage& stage);
 Task<> scene_activity(Stage& stage);
+Task<> scene_streams(Stage& stage);
 Task<> scene_ends_of_activities(Stage& stage);
 Task<> scene_debit_notes(Stage& stage);
 Task<> scene_invoices(Stage& stage);

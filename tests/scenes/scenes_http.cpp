@@ -87,6 +87,12 @@ Task<> sizes(Stage& stage)
     };
     const auto large = co_await stage.post_text(market + "/demands", demand_of(1U << 20U));
     co_await stage.del(market + "/demands/" + large.text());
+    // More than the daemon takes, by little and by much; and then something ordinary.
+    for (const std::size_t size : {2U << 20U, 3U << 20U, 20U << 20U})
+        co_await stage.post_text(market + "/demands", demand_of(size));
+    const std::string script = R"({"text":")" + std::string(3U << 20U, '1') + R"("})";
+    co_await stage.post_text(activities + "/" + no_activity + "/exec", script);
+    co_await stage.get("/me");
 }
 
 Task<> malformed_bodies(Stage& stage, const std::string& target)
@@ -206,6 +212,12 @@ Task<> scene_allocations(Stage& stage)
           R"({"totalAmount":"1","paymentPlatform":{"token":"glm"}})",
           R"({"totalAmount":"1","paymentPlatform":"erc20-HOODI-tglm"})",
           R"({"totalAmount":"1","paymentPlatform":{"token":"GLM"}})",
+          R"({"totalAmount":"1","paymentPlatform":{"token":"x"}})",
+          R"({"totalAmount":"1","paymentPlatform":{"network":"hoodi","token":"tGLM"}})",
+          R"({"totalAmount":"1","paymentPlatform":{"driver":"erc20","token":"GLM"}})",
+          R"({"totalAmount":"1","paymentPlatform":{"driver":"zksync","network":"nowhere","token":"GLM"}})",
+          R"({"totalAmount":"1","paymentPlatform":"erc20-hoodi-GLM"})",
+          R"({"totalAmount":"1","paymentPlatform":"ERC20-HOODI-TGLM"})",
           R"({"totalAmount":"1","paymentPlatform":{"network":"nowhere"}})",
           R"({"totalAmount":"1","paymentPlatform":{"driver":"zksync"}})",
           R"({"totalAmount":"1","paymentPlatform":"nonsense"})",

@@ -270,6 +270,7 @@ Task<> scene_ends_of_agreements(Stage& stage)
     const auto body = reason("changed my mind");
     co_await stage.post(cancelled.agreement_path() + "/cancel", body);
     co_await look_at(stage, cancelled);
+    co_await stage.agreement_events_so_far(cancelled.agreement);
     co_await forget(stage, cancelled);
 
     // Expired, and nobody was told.
@@ -294,6 +295,17 @@ Task<> scene_ends_of_agreements(Stage& stage)
     co_await stage.tell("terminate again", std::move(again));
     co_await stage.collect(ended.demand_path() + "/events?timeout=10", 1);
     co_await forget(stage, ended);
+
+    // Terminated by the requestor without a word, which has to be said.
+    auto silent = new_deal(stage);
+    co_await sign(stage, silent);
+    co_await stage.post(silent.agreement_path() + "/terminate");
+    const Json empty = Json::object();
+    co_await stage.post(silent.agreement_path() + "/terminate", empty);
+    co_await stage.post(silent.agreement_path() + "/terminate", nothing);
+    co_await stage.agreement_events(silent.agreement, 2);
+    co_await look_at(stage, silent);
+    co_await forget(stage, silent);
 }
 
 Task<> scene_matching(Stage& stage)

@@ -133,6 +133,48 @@ Task<> scene_activity(Stage& stage)
     co_await stage.post(activities, plain);
 }
 
+Task<> scene_streams(Stage& stage)
+{
+    auto deal = new_deal(stage);
+    co_await sign(stage, deal);
+    Running running;
+    co_await start(stage, deal, running);
+    co_await perform(stage, running, R"([{"deploy":{}},{"start":{}}])", "timeout=5");
+    const auto command = [](const std::string& program, const std::string& argument, const std::string& how) {
+        return R"({"run":{"entry_point":"/bin/)" + program + R"(","args":[")" + argument +
+               R"("],"capture":{"stdout":)" + how + R"(,"stderr":)" + how + "}}}";
+    };
+    const std::string streamed = R"({"stream":{}})";
+    const std::string at_end = R"({"atEnd":{}})";
+
+    // From before the first output to the end, and after it: a stream goes on as long as the exe-unit.
+    const auto batch = co_await perform(
+        stage, running,
+        "[" + command("sleep", "1", streamed) + "," + command("echo", "one", streamed) + "," +
+            command("echo", "two", at_end) + "," + command("bytes", "", streamed) + "," +
+            command("sleep", "1", streamed) + "," + command("echo", "last", streamed) + "]",
+        "");
+    const auto results = running.path() + "/exec/" + batch;
+    co_await stage.stream(results, std::chrono::seconds(4));
+    co_await stage.get(results + "?timeout=1");
+    co_await stage.stream(results, std::chrono::seconds(1));
+    co_await stage.stream(results + "?timeout=0.1&commandIndex=1", std::chrono::seconds(1));
+
+    // Of a batch that fails.
+    const auto failing = co_await perform(
+        stage, running,
+        "[" + command("sleep", "1", streamed) + "," + command("fails", "3", streamed) + "," +
+            command("echo", "never", streamed) + "]",
+        "");
+    co_await stage.stream(running.path() + "/exec/" + failing, std::chrono::seconds(2));
+    co_await stage.get(running.path() + "/exec/" + failing + "?timeout=1");
+    co_await stage.stream(running.path() + "/exec/" + no_activity, std::chrono::seconds(2));
+    co_await stage.stream(activities + "/" + no_activity + "/exec/" + failing, std::chrono::seconds(2));
+    co_await destroy(stage, deal, running);
+    co_await stage.stream(results, std::chrono::seconds(1));
+    co_await end_agreement(stage, deal);
+}
+
 Task<> scene_ends_of_activities(Stage& stage)
 {
     auto deal = new_deal(stage);

@@ -1,6 +1,9 @@
 #include <tests/scenes/stage.hpp>
 
+#include <golem/core/race.hpp>
 #include <golem/core/timestamp.hpp>
+#include <golem/http/event_stream.hpp>
+#include <golem/http/stream.hpp>
 #include <golem/properties/json.hpp>
 
 #include <algorithm>
@@ -12,6 +15,8 @@ namespace golem::test {
 namespace {
 
 constexpr auto patience = std::chrono::seconds(40);
+// Of what is sent, in bytes.
+constexpr std::size_t most_kept = 100'000;
 
 bool matters(const std::string& name)
 {
@@ -195,7 +200,9 @@ std::size_t Stage::new_row(const http::Request& request)
     row["n"] = rows_.size();
     row["method"] = std::string(http::to_string(request.method()));
     row["target"] = request.target();
-    if (!request.body().empty()) {
+    if (request.body().size() > most_kept) {
+        row["sent"] = request.body().substr(0, 200);
+    } else if (!request.body().empty()) {
         row["sent"] = Json::parse(request.body(), nullptr, false);
         if (row["sent"].is_discarded())
             row["sent"] = request.body().substr(0, 200);
@@ -277,6 +284,67 @@ Task<Answer> Stage::post_text(std::string target, std::string body)
     http::Request request(http::Method::post, std::move(target));
     request.set_body(std::move(body));
     return exchange(std::move(request), true);
+}
+
+Task<> Stage::stream(std::string target, Duration time)
+{
+    http::Request request(http::Method::get, std::move(target));
+    request.headers().set("Authorization", "Bearer " + cast_.key);
+    request.headers().set("Accept", "text/event-stream");
+    request.set_limit(patience).set_idle_limit(patience);
+    const auto row = new_row(request);
+    const auto until = time_.deadline(time);
+    std::exception_ptr failure;
+    std::unique_ptr<http::ResponseStream> stream;
+    auto head = open_stream(request, stream);
+    try {
+        co_await with_timeout(time_, time, std::move(head), "the beginning of a stream");
+        if (stream)
+            co_await read_stream(*stream, row, until);
+    } catch (const Error&) {
+        failure = std::current_exception();
+    }
+    // Each transport has its own words for it.
+    if (failure)
+        rows_[row]["error"] = "broken off";
+    else if (!stream)
+        rows_[row]["error"] = "no answer";
+}
+
+Task<> Stage::open_stream(const http::Request& request, std::unique_ptr<http::ResponseStream>& stream)
+{
+    stream = co_await cast_.requestor->open(request);
+}
+
+Task<> Stage::read_stream(http::ResponseStream& stream, std::size_t row, Instant until)
+{
+    rows_[row].update(row_of(stream.head()));
+    if (stream.head().status() != 200) {
+        const auto text = co_await http::read_all(stream, 1U << 20U);
+        rows_[row]["body"] = Json::parse(text, nullptr, false);
+        co_return;
+    }
+    rows_[row]["body"] = Json::array();
+    http::EventStreamParser parser;
+    while (time_.now() < until) {
+        auto reading = stream.read();
+        const auto piece =
+            co_await with_timeout(time_, until - time_.now(), std::move(reading), "the next piece of a stream");
+        if (!piece || !*piece)
+            co_return;
+        parser.feed(**piece);
+        while (const auto item = parser.next()) {
+            Json said;
+            if (item->kind == http::StreamItem::Kind::comment) {
+                said["comment"] = item->data;
+            } else {
+                said["event"] = item->type;
+                said["id"] = item->id;
+                said["data"] = Json::parse(item->data, nullptr, false);
+            }
+            rows_[row]["body"].push_back(said);
+        }
+    }
 }
 
 Task<Answer> Stage::collect(std::string target, std::size_t count)
@@ -366,6 +434,18 @@ Task<std::vector<provider::AgreementEvent>> Stage::agreement_events(const std::s
         said.push_back(event_json(event));
     note("the provider reads agreement events", said);
     co_return found;
+}
+
+Task<> Stage::agreement_events_so_far(const std::string& agreement)
+{
+    const auto events = co_await cast_.provider->agreement_events(std::chrono::seconds(1));
+    agreement_backlog_.insert(agreement_backlog_.end(), events.begin(), events.end());
+    Json said = Json::array();
+    for (const auto& event : agreement_backlog_) {
+        if (event.agreement == agreement)
+            said.push_back(event_json(event));
+    }
+    note("the provider has read of agreement events", said);
 }
 
 Task<provider::ActivityEvent> Stage::activity_event(const std::string& agreement)

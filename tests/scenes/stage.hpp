@@ -67,6 +67,8 @@ public:
     Task<Answer> send(http::Request request);
     /// As it is.
     Task<Answer> send_without_key(http::Request request);
+    /// What comes within `time` as a stream of server-sent events: the body is the list of them.
+    Task<> stream(std::string target, Duration time);
     /// Asks again and again until `count` items have come: their number a time depends on chance. One row.
     Task<Answer> collect(std::string target, std::size_t count);
     /// The items whose member `key` is one of `own`: others' are there, too.
@@ -81,6 +83,8 @@ public:
     /// Reads the port until `count` events have come.
     Task<std::vector<provider::MarketEvent>> market_events(const std::string& offer, std::size_t count);
     Task<std::vector<provider::AgreementEvent>> agreement_events(const std::string& agreement, std::size_t count);
+    /// Reads the port once: what it has told of the agreement by then may be nothing.
+    Task<> agreement_events_so_far(const std::string& agreement);
     Task<provider::ActivityEvent> activity_event(const std::string& agreement);
     Task<std::vector<provider::PaymentEvent>> payment_events(const std::string& document, std::size_t count);
     /// What the port says to `call`: the value, or the daemon's words of an error.
@@ -92,6 +96,8 @@ public:
 
 private:
     Task<Answer> exchange(http::Request request, bool with_key);
+    Task<> open_stream(const http::Request& request, std::unique_ptr<http::ResponseStream>& stream);
+    Task<> read_stream(http::ResponseStream& stream, std::size_t row, Instant until);
     std::size_t new_row(const http::Request& request);
     void fill(std::size_t row, const http::Response& response, Duration took);
     void note(const std::string& what, const Json& said);

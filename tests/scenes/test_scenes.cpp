@@ -43,6 +43,7 @@ TEST_CASE("agreements are the same", "[scene]") { check("agreements", test::scen
 TEST_CASE("ends of agreements are the same", "[scene]") { check("ends-of-agreements", test::scene_ends_of_agreements); }
 TEST_CASE("the same demands and offers match", "[scene]") { check("matching", test::scene_matching); }
 TEST_CASE("activities are the same", "[scene]") { check("activity", test::scene_activity); }
+TEST_CASE("streams of results are the same", "[scene]") { check("streams", test::scene_streams); }
 TEST_CASE("ends of activities are the same", "[scene]") { check("ends-of-activities", test::scene_ends_of_activities); }
 TEST_CASE("debit notes are the same", "[scene]") { check("debit-notes", test::scene_debit_notes); }
 TEST_CASE("invoices are the same", "[scene]") { check("invoices", test::scene_invoices); }
