@@ -41,6 +41,21 @@ Wanted wanted_by(const Call& call)
     return wanted;
 }
 
+// On to the provider's node, which may be gone.
+Task<> cross(const Call& call, Duration wait)
+{
+    const auto& world = call.host.world();
+    const auto activity = unwrap(world.activities().find(call.node, call.ids.at(0)));
+    const auto closed = world.lost(activity.provider);
+    if (!closed)
+        co_return;
+    if (call.host.now() < *closed) {
+        co_await call.host.sleep_until(call.host.time().deadline(wait + std::chrono::seconds(1)));
+        refuse(Failure(408, "Timeout"));
+    }
+    refuse(Failure(500, "GSB error: " + session_closed(call)));
+}
+
 Task<http::Response> create(const Call& call)
 {
     auto& world = call.host.world();
@@ -70,8 +85,9 @@ Task<http::Response> destroy(const Call& call)
 {
     auto& activities = call.host.world().activities();
     const auto& id = call.ids.at(0);
-    const auto until = call.host.time().deadline(call.query.seconds("timeout", default_wait));
-    unwrap(activities.find(call.node, id));
+    const auto wait = call.query.seconds("timeout", default_wait);
+    const auto until = call.host.time().deadline(wait);
+    co_await cross(call, wait);
     const std::string topic = "activity/" + id;
     bool ended = activities.destroy(id, call.host.now());
     call.host.settle();
@@ -96,7 +112,7 @@ constexpr auto results_service = "GetExecBatchResults";
     refuse(activities.no_such_service(unwrap(activities.find(call.node, id)), "exeunit/" + id + "/" + service));
 }
 
-http::Response exec(const Call& call)
+Task<http::Response> exec(const Call& call)
 {
     auto& activities = call.host.world().activities();
     static const Shape shape{"ExeScriptRequest", 1, {"text"}};
@@ -109,6 +125,7 @@ http::Response exec(const Call& call)
     } catch (const Error& error) {
         refuse(Failure(400, "Bad request: " + error.their_words()));
     }
+    co_await cross(call, call.query.seconds("timeout", default_wait));
     auto unit = unwrap(activities.reach(call.node, id, exec_service));
     const auto batch = activities.new_batch();
     try {
@@ -118,7 +135,7 @@ http::Response exec(const Call& call)
             refuse_ended(call, exec_service);
         throw;
     }
-    return answer(200, batch);
+    co_return answer(200, batch);
 }
 
 Json outcome_to_json(const provider::CommandOutcome& outcome)
@@ -149,6 +166,7 @@ Task<http::Response> results(const Call& call)
             refuse(Failure(400, "Query deserialize error: invalid digit found in string", BodyKind::text));
         index = static_cast<int>(std::min<long long>(*wanted, 1'000'000));
     }
+    co_await cross(call, limit);
     // Held here: the activity may lose its unit while this waits.
     const auto unit = unwrap(call.host.world().activities().reach(call.node, id, results_service));
     std::optional<std::vector<provider::CommandOutcome>> outcomes;
@@ -181,8 +199,9 @@ Json state_to_json(provider::UnitState state)
     return nullptr;
 }
 
-http::Response state(const Call& call)
+Task<http::Response> state(const Call& call)
 {
+    co_await cross(call, call.query.seconds("timeout", default_wait));
     const auto& activities = call.host.world().activities();
     const auto found = activities.state(unwrap(activities.find(call.node, call.ids.at(0))));
     Json pair = Json::array();
@@ -196,19 +215,19 @@ http::Response state(const Call& call)
         body["reason"] = found.reason;
     if (!found.error_message.empty())
         body["errorMessage"] = found.error_message;
-    return answer(200, body);
+    co_return answer(200, body);
 }
 
-http::Response usage(const Call& call)
+Task<http::Response> usage(const Call& call)
 {
+    co_await cross(call, call.query.seconds("timeout", default_wait));
     auto& activities = call.host.world().activities();
-    unwrap(activities.find(call.node, call.ids.at(0)));
     const auto found = unwrap(activities.usage(call.ids.at(0), call.host.now()));
     Json body;
     if (found.usage)
         body["currentUsage"] = *found.usage;
     body["timestamp"] = std::chrono::floor<std::chrono::seconds>(found.timestamp).time_since_epoch().count();
-    return answer(200, body);
+    co_return answer(200, body);
 }
 
 http::Response agreement(const Call& call)
@@ -239,10 +258,10 @@ void add_activity_routes(Routes& routes)
     routes.add_waiting(Method::post, "/activity-api/v1/activity", create);
     routes.add(Method::get, "/activity-api/v1/activity", list);
     routes.add_waiting(Method::del, "/activity-api/v1/activity/*", destroy);
-    routes.add(Method::post, "/activity-api/v1/activity/*/exec", exec);
+    routes.add_waiting(Method::post, "/activity-api/v1/activity/*/exec", exec);
     routes.add_waiting(Method::get, "/activity-api/v1/activity/*/exec/*", results);
-    routes.add(Method::get, "/activity-api/v1/activity/*/state", state);
-    routes.add(Method::get, "/activity-api/v1/activity/*/usage", usage);
+    routes.add_waiting(Method::get, "/activity-api/v1/activity/*/state", state);
+    routes.add_waiting(Method::get, "/activity-api/v1/activity/*/usage", usage);
     routes.add(Method::get, "/activity-api/v1/activity/*/agreement", agreement);
     routes.add(Method::get, "/activity-api/v1/activity/*/command", command);
 }

@@ -80,12 +80,24 @@ http::Response cancel(const Call& call)
     return answer_nothing(200);
 }
 
-http::Response terminate(const Call& call)
+Task<http::Response> terminate(const Call& call)
 {
+    auto& world = call.host.world();
     const auto& id = agreement_id(call, 0);
     const auto reason = reason_of(call);
-    unwrap(call.host.world().market().terminate(Side::requestor, call.node, id, reason, call.host.now()));
-    return answer_nothing(200);
+    const auto agreement = world.market().agreement(call.node, id, call.host.now());
+    const auto closed = agreement ? world.lost(agreement->provider) : std::nullopt;
+    if (closed && agreement->state == AgreementState::approved) {
+        // As long as it is not noticed there is no answer.
+        const auto left = *closed - call.host.now();
+        if (left > Duration(0))
+            co_await call.host.sleep_until(call.host.time().deadline(left));
+        refuse(Failure(
+            500, "Protocol error while terminating: Terminate Agreement [R-" + id +
+                     "] GSB error: " + session_closed(call) + ".."));
+    }
+    unwrap(world.market().terminate(Side::requestor, call.node, id, reason, call.host.now()));
+    co_return answer_nothing(200);
 }
 
 Json event_to_json(const AgreementLogEntry& event)
@@ -216,7 +228,7 @@ void add_agreement_routes(Routes& routes)
     routes.add(Method::post, "/market-api/v1/agreements/*/confirm", confirm);
     routes.add_waiting(Method::post, "/market-api/v1/agreements/*/wait", wait);
     routes.add(Method::post, "/market-api/v1/agreements/*/cancel", cancel);
-    routes.add(Method::post, "/market-api/v1/agreements/*/terminate", terminate);
+    routes.add_waiting(Method::post, "/market-api/v1/agreements/*/terminate", terminate);
     routes.add(Method::get, "/market-api/v1/agreements/*/terminate/reason", termination);
     routes.add_waiting(Method::get, "/market-api/v1/agreementEvents", events);
 }

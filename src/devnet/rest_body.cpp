@@ -246,6 +246,12 @@ Decimal decimal_from(const Call& call, const Json& value)
     return *decimal;
 }
 
+std::string session_closed(const Call& call)
+{
+    const std::string words = "Net: error sending message: session closed";
+    return call.host.options().wording == Wording::hybrid ? "GSB failure: " + words : words;
+}
+
 std::optional<Reason> reason_of(const Call& call)
 {
     // Further members are allowed, so that its form is no list.

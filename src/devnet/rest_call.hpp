@@ -121,6 +121,8 @@ struct Shape {
 Json body_of(const Call& call, const Shape& shape);
 // The same for a Reason or `null`.
 std::optional<Reason> reason_of(const Call& call);
+// What is said of a node that is gone.
+std::string session_closed(const Call& call);
 // How a member that is missing or of a wrong kind is complained about.
 [[noreturn]] void refuse_body(const Call& call, const std::string& complaint);
 std::string string_member(const Call& call, const Json& object, const char* name);

@@ -33,6 +33,12 @@ std::string World::node_of_provider(const std::string& name) const
     return "0x" + random_.sub_stream("provider " + name).hex(40);
 }
 
+std::optional<Timestamp> World::lost(const std::string& node) const
+{
+    const auto found = lost_.find(node);
+    return found == lost_.end() ? std::nullopt : std::optional(found->second);
+}
+
 Result<std::string> World::create_activity(const std::string& requestor, const std::string& agreement, Timestamp now)
 {
     const auto found = market_.agreement(requestor, agreement, now);

@@ -79,6 +79,8 @@ struct Circumstances {
     /// Seconds since the beginning: its runtime is killed under its exe-unit; it wakes from a freeze at an agreement.
     std::optional<double> kills_runtime;
     std::optional<double> thaws;
+    /// Its node is killed; when that is noticed.
+    std::optional<std::pair<double, double>> loses_node;
     /// As the recorded ones did: images cannot be had here.
     bool deploys_fail = false;
 };
@@ -99,6 +101,8 @@ Circumstances circumstances_of(const std::string& name)
         circumstances.kills_units = 4.15;
     if (is_one_of({"14"}))
         circumstances.kills_runtime = 3.0;
+    if (is_one_of({"33"}))
+        circumstances.loses_node = std::make_pair(0.9165, 6.9265);
     if (is_one_of({"28"}))
         circumstances.thaws = 15.075;
     circumstances.deploys_fail = is_one_of({"12"});
@@ -182,6 +186,13 @@ public:
         });
         at(circumstances.stops, [this] { agent_->stop(); });
         at(circumstances.vanishes, [this] { agent_->vanish(); });
+        if (const auto loss = circumstances.loses_node) {
+            at(loss->first, [this, loss] {
+                agent_->vanish();
+                const auto noticed = host_.now() + seconds(loss->second - loss->first);
+                host_.world().lose_node(door_.node_id(), noticed);
+            });
+        }
         at(circumstances.starts_again,
            [this] { agents_.spawn("its successor", [this] { return successor_->run(); }); });
     }

@@ -86,6 +86,7 @@ TEST_CASE("agents and exe-units that die, and images that cannot be had, look as
     check("provider-23-agent-shutdown-idle-agreement", test::ProviderPart::agent);
     check("provider-27-agent-gone-before-approval", test::ProviderPart::agent);
     check("provider-28-agent-frozen-at-approval", test::ProviderPart::agent);
+    check("provider-33-provider-node-killed", test::ProviderPart::agent);
     for (const std::string image :
          {"0-404", "1-wrong-hash", "2-no-hash", "3-ftp", "4-garbage", "5-missing", "6-refused", "7-bad-length-hash"})
         check("provider-12-image-" + image, test::ProviderPart::agent);

@@ -70,6 +70,13 @@ public:
     /// Who pays whom, as the agreement's properties say.
     Result<Billing> billing(const std::string& provider, const std::string& agreement, Timestamp now);
 
+    /// The provider's node is gone, with all that was on it. What crosses to it gets no answer until `closed`, when
+    /// that is noticed; from then on it is refused.
+    void lose_node(const std::string& node, Timestamp closed) { lost_[node] = closed; }
+
+    /// When the loss of the node is noticed; nothing if it is there.
+    std::optional<Timestamp> lost(const std::string& node) const;
+
     std::optional<Timestamp> next_deadline() const { return payments_.next_deadline(); }
 
     void advance(Timestamp now) { payments_.advance(now); }
@@ -82,6 +89,7 @@ public:
 private:
     Random random_;
     std::map<std::string, std::string> nodes_;
+    std::map<std::string, Timestamp> lost_;
     Market market_;
     Activities activities_;
     Payments payments_;
