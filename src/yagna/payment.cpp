@@ -144,7 +144,7 @@ Task<std::vector<Invoice>> PaymentApi::invoices()
 
 Task<> PaymentApi::accept_debit_note(const DebitNoteId& id, const Amount& amount, const AllocationId& allocation)
 {
-    const CallClass call{"accept debit note", Idempotency::repeatable, notify_wait};
+    const CallClass call{"accept debit note", Idempotency::once, notify_wait};
     auto request = document_request(debit_notes_path, id, "/accept");
     request.set_body(codec::encode_acceptance(amount, allocation));
     co_await caller_.call(call, request);
@@ -152,7 +152,7 @@ Task<> PaymentApi::accept_debit_note(const DebitNoteId& id, const Amount& amount
 
 Task<> PaymentApi::accept_invoice(const InvoiceId& id, const Amount& amount, const AllocationId& allocation)
 {
-    const CallClass call{"accept invoice", Idempotency::repeatable, notify_wait};
+    const CallClass call{"accept invoice", Idempotency::once, notify_wait};
     auto request = document_request(invoices_path, id, "/accept");
     request.set_body(codec::encode_acceptance(amount, allocation));
     co_await caller_.call(call, request);

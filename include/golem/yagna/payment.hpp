@@ -113,8 +113,8 @@ public:
     /// `GET /invoices`, both roles. Repeatable.
     Task<std::vector<Invoice>> invoices();
 
-    /// `POST /debitNotes/{id}/accept`. Repeatable, but never beside another accept of the same agreement: the daemon
-    /// charges the allocation twice then. `amount` is the note's own total.
+    /// `POST /debitNotes/{id}/accept`. Sent once; the caller may repeat it, but never beside another accept of the same
+    /// agreement: the daemon charges the allocation twice then. `amount` is the note's own total.
     Task<> accept_debit_note(const DebitNoteId& id, const Amount& amount, const AllocationId& allocation);
     /// `POST /invoices/{id}/accept`, likewise.
     Task<> accept_invoice(const InvoiceId& id, const Amount& amount, const AllocationId& allocation);
