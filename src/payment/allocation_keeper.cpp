@@ -4,6 +4,7 @@
 
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
+#include <golem/yagna/outcome.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -17,6 +18,8 @@ constexpr Duration release_limit = std::chrono::seconds(5);
 /// A request that was sent longer ago than this has had its effect, or has none: the daemon gives up on the chain after
 /// half a minute.
 constexpr Duration posting_limit = std::chrono::seconds(60);
+/// Between two attempts to release one that was replaced.
+constexpr Duration release_pause = std::chrono::seconds(60);
 
 bool matches(const yagna::Allocation& candidate, const Amount& total, const std::string& platform, Timestamp timeout)
 {
@@ -127,6 +130,7 @@ Task<> AllocationKeeper::decorate()
 
 Task<> AllocationKeeper::create()
 {
+    co_await release_former(); // They reserve what the new one needs.
     auto lost = co_await find_lost();
     if (lost) {
         is_made(*lost);
@@ -145,12 +149,15 @@ Task<> AllocationKeeper::create()
     }
     if (failure && is_cancelled(failure))
         std::rethrow_exception(failure); // What became of it is asked at the end.
-    if (failure && may_have_been_made(failure)) {
+    if (failure && yagna::may_have_happened(failure)) {
         lost = co_await find_lost();
-        if (!lost)
-            std::rethrow_exception(failure);
-        is_made(*lost);
-        co_return;
+        if (lost) {
+            is_made(*lost);
+            co_return;
+        }
+        if (yagna::was_answered(failure))
+            forget(timeout); // It is over, and has made none.
+        std::rethrow_exception(failure);
     }
     forget(timeout);
     if (failure)
@@ -193,7 +200,10 @@ void AllocationKeeper::is_made(const yagna::AllocationId& allocation)
 Task<> AllocationKeeper::keep()
 {
     for (;;) {
-        co_await time_.sleep_until(renewal_, "until the allocation is to be renewed");
+        const auto next = former_.empty() ? renewal_ : std::min(renewal_, time_.deadline(release_pause));
+        co_await time_.sleep_until(next, "until the allocation is to be renewed");
+        if (!attempt_)
+            co_await release_former();
         if (time_.now() < renewal_)
             continue;
         if (present_ && !attempt_)
@@ -213,7 +223,7 @@ Task<> AllocationKeeper::renew()
     } catch (...) {
         failure = std::current_exception();
     }
-    end(mine, failure);
+    end(mine, present_ ? nullptr : failure); // Those who wait go on with the old one.
     if (failure && is_cancelled(failure))
         std::rethrow_exception(failure);
     if (failure)
@@ -222,26 +232,57 @@ Task<> AllocationKeeper::renew()
 
 Task<> AllocationKeeper::replace(const yagna::AllocationId& old)
 {
-    std::string problem;
     std::exception_ptr failure;
     try {
         co_await create();
     } catch (...) {
         failure = std::current_exception();
     }
-    if (failure && !has_code(failure, Errc::insufficient_funds))
+    if (!failure) {
+        former_.push_back(old);
+        co_await release_former();
+        co_return;
+    }
+    if (!has_code(failure, Errc::insufficient_funds) || present_ != old)
         std::rethrow_exception(failure);
-    former_.push_back(old);
-    if (failure && present_ == old)
-        present_.reset(); // Both at once are more than the account has: who accepts now waits for the new one.
+
+    // Both at once are more than the account has: who accepts now waits for the new one.
+    present_.reset();
+    std::string problem;
+    bool released = false;
+    std::exception_ptr cancelled;
+    try {
+        const auto deadline = time_.deadline(release_limit);
+        released = co_await release(old, deadline, problem);
+    } catch (...) {
+        cancelled = std::current_exception();
+    }
+    if (!released)
+        present_ = old; // Usable, or gone: that the next accept is told.
+    if (cancelled)
+        std::rethrow_exception(cancelled);
+    if (!released)
+        throw Error(
+            Errc::insufficient_funds, "renew the allocation",
+            "the account has too little for another one beside " + old + ", which could not be released: " + problem);
+    co_await create();
+}
+
+/// Each once, within one limit; those that are not released stay for the next time.
+Task<> AllocationKeeper::release_former()
+{
     const auto deadline = time_.deadline(release_limit);
-    const bool released = co_await release(old, deadline, problem);
-    if (released)
-        std::erase(former_, old);
-    else
-        log_.warning("the former allocation ", old, " could not be released yet: ", problem);
-    if (failure)
-        co_await create();
+    const auto all = former_;
+    for (const auto& allocation : all) {
+        if (time_.now() >= deadline)
+            co_return;
+        std::string problem;
+        const bool released = co_await release(allocation, deadline, problem);
+        if (released)
+            std::erase(former_, allocation);
+        else
+            log_.warning("the former allocation ", allocation, " could not be released yet: ", problem);
+    }
 }
 
 // --- the end ---------------------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ private:
     Task<> keep();
     Task<> renew();
     Task<> replace(const yagna::AllocationId& old);
+    Task<> release_former();
     Task<bool> release(const yagna::AllocationId& allocation, Instant deadline, std::string& problem);
     Task<> release_lost(Instant deadline, std::vector<std::string>& left_over);
 
