@@ -1,20 +1,30 @@
 #include "document_feed.hpp"
 
-#include "failures.hpp"
-
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
 #include <golem/core/retry.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace golem::detail {
 
 namespace {
 
-constexpr int most_attempts = 30;
+/// With the pauses that is about half an hour.
+constexpr int most_attempts = 36;
 constexpr int noteworthy_failures = 3;
+constexpr Duration first_pause = std::chrono::milliseconds(500);
+constexpr Duration longest_pause = std::chrono::seconds(60);
+
+Duration pause_after(int attempts)
+{
+    auto pause = first_pause;
+    for (int attempt = 1; attempt < attempts && pause < longest_pause; ++attempt)
+        pause *= 2;
+    return std::min(pause, longest_pause);
+}
 
 } // namespace
 
@@ -31,15 +41,15 @@ Task<> DocumentFeed::run()
     Backoff pause(RetryPolicy(), Random(1)); // One feed of its kind to a manager.
     int failures = 0;
     while (!stop_.is_set()) {
-        std::exception_ptr failure;
-        auto reading = read_all(failure);
+        auto reading = read_due();
         auto end = stop_.wait();
         co_await first_of(std::move(reading), std::move(end));
-        if (!failure && !stop_.is_set()) {
-            auto question = poll_once(wait_, failure);
-            auto end_of_poll = stop_.wait();
-            co_await first_of(std::move(question), std::move(end_of_poll));
-        }
+        if (stop_.is_set())
+            co_return;
+        std::exception_ptr failure;
+        auto question = poll_once(until_due(), failure);
+        auto end_of_poll = stop_.wait();
+        co_await first_of(std::move(question), std::move(end_of_poll));
         if (stop_.is_set())
             co_return;
         if (!failure) {
@@ -51,23 +61,30 @@ Task<> DocumentFeed::run()
         }
         if (++failures == noteworthy_failures)
             log_.warning(kind_, "s cannot be read for the third time, going on trying: ", describe(failure));
-        // Others may have come while this one is tried again.
-        if (!unread_.empty()) {
-            std::exception_ptr ignored;
-            auto glance = poll_once(Duration(0), ignored);
-            auto end_of_glance = stop_.wait();
-            co_await first_of(std::move(glance), std::move(end_of_glance));
-        }
-        auto sleep = time_.sleep_for(pause.next(), "before reading payment documents again");
+        auto sleep = time_.sleep_for(pause.next(), "before asking for payment documents again");
         auto interruption = stop_.wait();
         co_await first_of(std::move(sleep), std::move(interruption));
     }
 }
 
-// Each once; those that fail stay for the next time.
-Task<> DocumentFeed::read_all(std::exception_ptr& failure)
+// How long others may be waited for.
+Duration DocumentFeed::until_due() const
+{
+    auto wait = wait_;
+    for (const auto& entry : unread_)
+        wait = std::min<Duration>(wait, std::max<Duration>(entry.due - time_.now(), std::chrono::milliseconds(1)));
+    return wait;
+}
+
+// Each once; those that fail stay for the next time. A refusal may pass as well: a key that is not known for a moment,
+// a document that is told of before it is there.
+Task<> DocumentFeed::read_due()
 {
     for (auto entry = unread_.begin(); entry != unread_.end();) {
+        if (time_.now() < entry->due) {
+            ++entry;
+            continue;
+        }
         std::exception_ptr problem;
         try {
             auto reading = read_(entry->id);
@@ -77,12 +94,14 @@ Task<> DocumentFeed::read_all(std::exception_ptr& failure)
         }
         if (problem && is_cancelled(problem))
             co_return;
-        if (problem && may_succeed_later(problem) && ++entry->attempts < most_attempts) {
-            failure = problem;
+        if (problem && ++entry->attempts < most_attempts) {
+            if (entry->attempts == noteworthy_failures)
+                log_.warning(kind_, " ", entry->id, " cannot be read yet: ", describe(problem));
+            entry->due = time_.deadline(pause_after(entry->attempts));
             ++entry;
             continue;
         }
-        if (problem)
+        if (problem && on_problem_)
             on_problem_(kind_ + " " + entry->id + " cannot be read: " + describe(problem));
         entry = unread_.erase(entry);
     }
@@ -103,7 +122,7 @@ Task<> DocumentFeed::poll_once(Duration wait, std::exception_ptr& failure)
         const bool is_new = std::none_of(
             unread_.begin(), unread_.end(), [&](const Unread& other) { return other.id == event.document; });
         if (event.kind == yagna::PaymentEvent::Kind::received && is_new)
-            unread_.push_back(Unread{event.document, 0});
+            unread_.push_back(Unread{event.document, 0, time_.now()});
     }
 }
 

@@ -35,9 +35,11 @@ private:
     struct Unread {
         std::string id;
         int attempts = 0;
+        Instant due{};
     };
 
-    Task<> read_all(std::exception_ptr& failure);
+    Task<> read_due();
+    Duration until_due() const;
     Task<> poll_once(Duration wait, std::exception_ptr& failure);
 
     TimeSource& time_;
