@@ -2,26 +2,12 @@
 
 #include <golem/core/error.hpp>
 #include <golem/http/transport.hpp>
+#include <golem/payment/detail/acceptance.hpp>
 
 #include <exception>
 #include <string>
 
 namespace golem::detail {
-
-/// Whether an allocation whose making failed may be there all the same. A failure that the daemon reports comes from
-/// its checks, before it makes anything.
-inline bool may_have_been_made(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const http::TransportError& error) {
-        return error.sent() == http::TransportError::Sent::unknown;
-    } catch (const Error& error) {
-        return error.errc() == Errc::timed_out || error.errc() == Errc::protocol;
-    } catch (...) {
-        return false;
-    }
-}
 
 /// Whether the same repeatable request may succeed later, or may have succeeded.
 inline bool may_succeed_later(const std::exception_ptr& failure)
@@ -60,6 +46,17 @@ inline bool is_allocation_gone(const std::exception_ptr& failure)
     } catch (...) {
         return false;
     }
+}
+
+inline AcceptFailure reason_of(const std::exception_ptr& failure)
+{
+    if (is_allocation_gone(failure))
+        return AcceptFailure::allocation_gone;
+    if (may_succeed_later(failure))
+        return AcceptFailure::later;
+    const bool may_pass = has_code(failure, Errc::unauthorized) || has_code(failure, Errc::not_found) ||
+                          has_code(failure, Errc::insufficient_funds);
+    return may_pass ? AcceptFailure::passing : AcceptFailure::final;
 }
 
 } // namespace golem::detail

@@ -70,10 +70,10 @@ public:
         const Executor& executor, TimeSource& time, yagna::Client& client, Logger log, const PaymentOptions& options,
         std::string app_session, std::function<void(const std::string&)> on_problem)
         : time_(time), client_(client), log_(log.with_tag("payment")), options_(options),
-          platform_(payment_platform(options.network.empty() ? default_network : options.network)), app_session_(std::move(app_session)),
-          allocation_(
-              executor, time, client, log_, options, platform_,
-              [this] { return options_.budget - ledger_.accepted_total(); }),
+          platform_(payment_platform(options.network.empty() ? default_network : options.network)),
+          app_session_(std::move(app_session)), allocation_(
+                                                    executor, time, client, log_, options, platform_,
+                                                    [this] { return options_.budget - ledger_.accepted_total(); }),
           ledger_(executor, time, client, log_, options, platform_, allocation_, on_problem),
           notes_(
               executor, time, log_, "debit note", options.poll,
@@ -213,6 +213,8 @@ void Payments::set_exhausted_handler(std::function<void(std::exception_ptr)> han
 {
     implementation_->ledger().set_exhausted_handler(std::move(handler));
 }
+
+std::exception_ptr Payments::exhaustion() const noexcept { return implementation_->ledger().exhaustion(); }
 
 std::vector<Bill> Payments::bills() const { return implementation_->ledger().bills(); }
 

@@ -254,12 +254,20 @@ public:
     TaskGroup tasks;
 
 private:
+    // An offer lasts an hour.
     Task<> run(ScriptedProvider& provider)
     {
-        co_await provider.offer();
-        auto serve = provider.serve();
-        auto watch = provider.watch();
-        co_await first_of(std::move(serve), std::move(watch));
+        for (;;) {
+            co_await provider.offer();
+            auto serve = provider.serve();
+            auto watch = provider.watch();
+            try {
+                co_await first_of(std::move(serve), std::move(watch));
+            } catch (const Error& error) {
+                if (error.their_words().find("expired.") == std::string::npos)
+                    throw;
+            }
+        }
     }
 };
 

@@ -73,10 +73,12 @@ public:
     /// Completes when the agreement's invoice was accepted or rejected, or its time ran out. Never waits for the chain.
     Task<Bill> settle(const yagna::AgreementId& agreement);
 
-    /// `handler` is called once, with Error insufficient_funds, when a document that is owed is not accepted because
-    /// the budget (or the account, for a new allocation) has too little. It must not throw. Set it before the first
-    /// agreement.
+    /// `handler` is called with Error insufficient_funds when a document that is owed is not accepted because the budget
+    /// (or the account, for a new allocation) has too little; once, and again only after something was accepted. It must
+    /// not throw. Set it before the first agreement.
     void set_exhausted_handler(std::function<void(std::exception_ptr)> handler);
+    /// What it was told, until something is accepted again; else null. Whoever hires now may not be able to pay.
+    std::exception_ptr exhaustion() const noexcept;
 
     /// One for each agreement; of those that are over, the last 1000.
     std::vector<Bill> bills() const;
