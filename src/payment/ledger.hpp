@@ -91,7 +91,8 @@ private:
 
     struct Entry {
         Entry(const Executor& executor, yagna::AgreementId agreement)
-            : id(std::move(agreement)), random(Random(1).sub_stream(id)), settled(executor), arrival(executor)
+            : id(std::move(agreement)), random(Random(1).sub_stream(id)), settled(executor), arrival(executor),
+              news(executor)
         {
         }
 
@@ -115,6 +116,8 @@ private:
         std::string problem;
         Event settled;
         Event arrival; ///< Set while the queue is not empty.
+        Event news;    ///< Pulsed when a document comes.
+        std::size_t documents = 0;
     };
 
     using EntryPointer = std::shared_ptr<Entry>;
@@ -159,6 +162,7 @@ private:
     Task<yagna::DocumentStatus> invoice_status(const yagna::InvoiceId& id);
     Task<Acceptance> accept_and_book(EntryPointer entry, const Payable& payable);
     Task<Acceptance> accept(EntryPointer entry, const Payable& payable);
+    Task<> rest(EntryPointer entry, int failures);
     Task<> attempt(EntryPointer entry, const Send& send, std::exception_ptr& failure);
     void book(Entry& entry, const Amount& increase);
     void book_note(Entry& entry, const yagna::DebitNote& note);

@@ -24,11 +24,6 @@ constexpr Duration first_question = std::chrono::seconds(30);
 constexpr Duration longest_question_pause = std::chrono::minutes(10);
 constexpr Duration doubt_limit = std::chrono::hours(24);
 
-bool is_over(yagna::DocumentStatus status)
-{
-    return status == yagna::DocumentStatus::accepted || status == yagna::DocumentStatus::settled;
-}
-
 } // namespace
 
 Ledger::Payable Ledger::payable(const yagna::DebitNote& note)
@@ -96,6 +91,7 @@ Task<Ledger::Acceptance> Ledger::accept_and_book(EntryPointer entry, const Payab
 Task<Ledger::Acceptance> Ledger::accept(EntryPointer entry, const Payable& payable)
 {
     AcceptProgress progress;
+    int failures = 0; // Since the last sign of life.
     for (progress.attempts = 1;; ++progress.attempts) {
         std::exception_ptr failure;
         co_await attempt(entry, payable.send, failure);
@@ -124,11 +120,11 @@ Task<Ledger::Acceptance> Ledger::accept(EntryPointer entry, const Payable& payab
             co_return Acceptance::given_up;
         }
         log_.info(payable.what, " could not be accepted, trying again: ", describe(failure));
-        auto pause = accept_pause(std::max(entry->failures, progress.attempts), entry->random.unit());
-        if (closing_.is_set())
-            pause = std::min(pause, longest_last_pause);
-        auto hurry = closing_.is_set() ? time_.sleep_for(pause, "the last attempts") : closing_.wait();
-        co_await with_timeout(time_, pause, std::move(hurry), "before accepting a document again");
+        failures = std::max(entry->failures, failures + 1);
+        const auto seen = entry->documents;
+        co_await rest(entry, failures);
+        if (entry->documents != seen)
+            failures = 0;
 
         std::exception_ptr unreadable;
         auto status = yagna::DocumentStatus::unknown;
@@ -149,6 +145,20 @@ Task<Ledger::Acceptance> Ledger::accept(EntryPointer entry, const Payable& payab
             co_return Acceptance::refused;
         }
     }
+}
+
+/// A document of the same provider ends the pause, and so does the end of all.
+Task<> Ledger::rest(EntryPointer entry, int failures)
+{
+    const auto pause = accept_pause(failures, entry->random.unit());
+    if (closing_.is_set()) {
+        co_await time_.sleep_for(std::min(pause, longest_last_pause), "the last attempts");
+        co_return;
+    }
+    auto news = entry->news.wait();
+    auto closing = closing_.wait();
+    auto hurry = first_of(std::move(news), std::move(closing));
+    co_await with_timeout(time_, pause, std::move(hurry), "before accepting a document again");
 }
 
 /// One request, which is not repeated while it has its place: a provider's node may be out of reach for hours.

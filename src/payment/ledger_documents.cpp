@@ -22,11 +22,6 @@ constexpr Duration room_wait = std::chrono::seconds(60);
 constexpr Duration room_pause = std::chrono::milliseconds(250);
 constexpr Duration question_margin = std::chrono::milliseconds(1);
 
-bool is_over(yagna::DocumentStatus status)
-{
-    return status == yagna::DocumentStatus::accepted || status == yagna::DocumentStatus::settled;
-}
-
 template <typename Document>
 bool is_note(const Document& document)
 {
@@ -79,6 +74,9 @@ void Ledger::enqueue(const EntryPointer& entry, Document document)
         queue.erase(oldest == queue.end() ? queue.begin() : oldest);
     }
     entry->arrival.set();
+    entry->failures = std::min(entry->failures, 1); // Its provider is within reach again.
+    ++entry->documents;
+    entry->news.pulse();
     if (!std::exchange(entry->working, true))
         tasks_.spawn("documents of agreement " + entry->id, [this, entry] { return work(entry); });
 }

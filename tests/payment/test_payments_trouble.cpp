@@ -254,6 +254,25 @@ TEST_CASE("a provider that is gone is tried less and less, and no longer than it
     });
 }
 
+TEST_CASE("a provider that comes back is paid as soon as it is heard of")
+{
+    in_devnet([](Rig& rig) -> Task<> {
+        Deal deal;
+        co_await rig.deal(deal);
+        co_await rig.pass(20s);
+        co_await rig.send_note(deal, 10);
+        rig.face->faults().add(
+            http::Method::post, note_path(rig) + "/accept", devnet::Fault::answer(504, busy), 1'000'000);
+        co_await rig.pass(30min); // By now minutes pass between two attempts.
+        rig.face->faults().clear();
+        co_await rig.send_note(deal, 1000);
+        co_await rig.pass(2s);
+        CHECK(is_paid(rig.status(note_kind, 0)));
+        CHECK(is_paid(rig.status(note_kind, 1)));
+        CHECK(rig.report().spent == Rig::price(1000));
+    });
+}
+
 // --- refusals that pass ----------------------------------------------------------------------------------------------
 
 TEST_CASE("a document that is refused for the moment is accepted later")

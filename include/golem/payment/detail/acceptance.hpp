@@ -2,6 +2,7 @@
 #pragma once
 
 #include <golem/core/time_source.hpp>
+#include <golem/yagna/payment.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -40,6 +41,11 @@ enum class AcceptStep {
     refused, ///< Never: it is not accepted.
     given_up ///< Never, and it may be accepted.
 };
+
+inline bool is_over(yagna::DocumentStatus status)
+{
+    return status == yagna::DocumentStatus::accepted || status == yagna::DocumentStatus::settled;
+}
 
 inline AcceptStep decide_accept(AcceptFailure failure, const AcceptProgress& progress)
 {
