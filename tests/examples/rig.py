@@ -99,10 +99,11 @@ class Daemon:
             'agreements': [a['id'] for s in states for a in self.get('/market-api/v1/agreements?state=' + s)],
             'allocations': [a['allocationId'] for a in self.get('/payment-api/v1/allocations')],
             'invoices': [i['invoiceId'] for i in self.get('/payment-api/v1/invoices') if i['status'] not in ('ACCEPTED', 'SETTLED')],
+            'networks': [n['id'] for n in self.get('/net-api/v1/net')],
         }
 
 
-NOTHING_LEFT = {'demands': [], 'agreements': [], 'allocations': [], 'invoices': []}
+NOTHING_LEFT = {'demands': [], 'agreements': [], 'allocations': [], 'invoices': [], 'networks': []}
 
 
 @contextlib.contextmanager

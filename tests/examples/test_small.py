@@ -7,6 +7,7 @@ import rig
 
 SUBCLASSING = os.path.join(rig.BIN, 'examples', 'subclassing', 'subclassing')
 EMBEDDING = os.path.join(rig.BIN, 'examples', 'embedding', 'embedding')
+NETWORK = os.path.join(rig.BIN, 'examples', 'network', 'network')
 FILES = os.path.join(rig.BIN, 'examples', 'files', 'files')
 LIFE = ['starting', 'running', 'stopping', 'stopped']
 
@@ -60,6 +61,19 @@ class Small(unittest.TestCase):
         result = rig.run([EMBEDDING], env)
         self.assertEqual(result.code, 1, result)
         self.assertRegex(result.err, 'yagna service run|YAGNA_API_URL')
+
+    def assert_visited(self, result):
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r'web is at http://127\.0\.0\.1:[0-9]+\n')
+        self.assertIn('Hello from the other side\n', result.out)
+
+    def test_network_embedded(self):
+        self.assert_visited(rig.run([NETWORK, str(rig.unused_port())]))
+
+    def test_network_another_process(self):
+        with rig.devnet() as daemon:
+            self.assert_visited(rig.run([NETWORK, str(rig.unused_port())], rig.client_environment(daemon)))
+            self.assertEqual(daemon.leftovers(), rig.NOTHING_LEFT)
 
     def copy(self, env, size):
         with tempfile.TemporaryDirectory() as folder:
