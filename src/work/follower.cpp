@@ -102,10 +102,8 @@ Task<> Follower::read()
             // Whatever it was, the polls meet it as well, or it was the stream alone.
         }
         failures = any ? 1 : failures + 1;
-        command_->out.break_off();
-        command_->err.break_off();
+        lose_something();
         command_->has_started = false;
-        command_->was_cut = true;
         changed_.pulse();
         if (failures < most_failures)
             co_await time_.sleep_for(reconnect_pause * failures, "before a stream is opened again");
@@ -132,11 +130,11 @@ Task<> Follower::read_one(yagna::BatchStream& stream, bool& any)
 
 Task<> Follower::take(yagna::BatchEvent event)
 {
-    if (event.index < 0 || event.index >= script_.size())
-        throw Error(
-            Errc::protocol, "stream results",
-            "an event names command " + std::to_string(event.index) + "; the batch has " +
-                std::to_string(script_.size()));
+    // From a later version of the daemon, or a provider who says anything. It may have been output.
+    if (event.kind == yagna::BatchEvent::Kind::unreadable || event.index < 0 || event.index >= script_.size()) {
+        lose_something();
+        co_return;
+    }
     while (event.index > current_) {
         command_->is_passed = true;
         changed_.pulse();
@@ -167,10 +165,18 @@ Task<> Follower::take(yagna::BatchEvent event)
         command_->finished = std::move(event);
         changed_.pulse();
         co_return;
+    case yagna::BatchEvent::Kind::unreadable: break;
     }
     changed_.pulse();
     co_await tell(told);
     command_->last_event = time_.now();
+}
+
+void Follower::lose_something()
+{
+    command_->out.break_off();
+    command_->err.break_off();
+    command_->was_cut = true;
 }
 
 Task<> Follower::tell(const CommandEvent& event)
@@ -232,15 +238,21 @@ Task<> Follower::poll(std::optional<CommandResult>& result, Duration wait)
 {
     const auto start = time_.now();
     std::exception_ptr failure;
+    bool is_unreadable = false;
     try {
         result = co_await client_.activity().result(activity_, batch_, current_, wait, most_result);
     } catch (const Error& error) {
         // The provider did not answer in time; whether it is still there is found out elsewhere.
         if (error.errc() != Errc::timed_out)
             failure = std::current_exception();
+        is_unreadable = error.errc() == Errc::protocol;
     }
-    if (failure)
+    if (is_unreadable) {
+        auto head = read_head(result, std::move(failure));
+        co_await std::move(head);
+    } else if (failure) {
         std::rethrow_exception(failure);
+    }
     if (result) {
         if (hooks_.on_alive)
             hooks_.on_alive();
@@ -249,6 +261,23 @@ Task<> Follower::poll(std::optional<CommandResult>& result, Duration wait)
     const auto spent = time_.now() - start;
     if (spent < shortest_poll)
         co_await time_.sleep_for(shortest_poll - spent, "pause between polls for results");
+}
+
+// A result with more output than an answer may have: its beginning says how the command ended.
+Task<> Follower::read_head(std::optional<CommandResult>& result, std::exception_ptr failure)
+{
+    try {
+        result = co_await client_.activity().result_head(activity_, batch_, current_);
+    } catch (const Error&) {
+        // The first failure tells more.
+    }
+    if (!result)
+        std::rethrow_exception(failure);
+    command_->is_too_long = true;
+    if (command_->finished)
+        result->message = command_->finished->text;
+    else if (!result->ok)
+        result->message = "it failed; its output is too long for its result, and for why it failed";
 }
 
 Task<> Follower::wait_until_large()
@@ -281,16 +310,19 @@ Task<> Follower::tell_end(const CommandResult& result, bool by_stream)
     if (is_large()) {
         finished.is_complete = by_stream && command_->has_started && !command_->was_cut;
     } else {
-        co_await tell_missing(command_->out, CommandEvent::Kind::out, result.out);
-        co_await tell_missing(command_->err, CommandEvent::Kind::err, result.err);
+        co_await tell_missing(command_->out, CommandEvent::Kind::out, result.out, finished);
+        co_await tell_missing(command_->err, CommandEvent::Kind::err, result.err, finished);
     }
     co_await tell(finished);
     next_command();
 }
 
-Task<> Follower::tell_missing(const OutputTracker& told, CommandEvent::Kind kind, const std::string& whole)
+Task<> Follower::tell_missing(
+    const OutputTracker& told, CommandEvent::Kind kind, const std::string& whole, CommandEvent& finished)
 {
-    for (auto& piece : told.missing_of(whole)) {
+    auto missing = told.missing_of(whole);
+    finished.is_complete = finished.is_complete && missing.is_exact;
+    for (auto& piece : missing.pieces) {
         auto event = event_of(kind, current_);
         event.text = std::move(piece.text);
         event.is_late = piece.is_late;

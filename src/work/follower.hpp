@@ -38,6 +38,7 @@ private:
         bool has_started = false; // Its beginning was told on this connection.
         bool was_cut = false;     // The connection broke while it ran.
         bool is_passed = false;   // The next one's events are waiting.
+        bool is_too_long = false; // Its result cannot be read: of its output there is what the stream told.
         std::optional<Instant> last_event;
     };
 
@@ -46,15 +47,21 @@ private:
     Task<> read();
     Task<> read_one(yagna::BatchStream& stream, bool& any);
     Task<> take(yagna::BatchEvent event);
+    void lose_something();
     Task<> settle_all();
     Task<std::optional<CommandResult>> find_result();
     Task<> poll(std::optional<CommandResult>& result, Duration wait);
+    Task<> read_head(std::optional<CommandResult>& result, std::exception_ptr failure);
     Task<> wait_until_large();
     Task<> catch_up();
     Task<> tell_end(const CommandResult& result, bool by_stream);
-    Task<> tell_missing(const OutputTracker& told, CommandEvent::Kind kind, const std::string& whole);
+    Task<>
+    tell_missing(const OutputTracker& told, CommandEvent::Kind kind, const std::string& whole, CommandEvent& finished);
     Task<> tell(const CommandEvent& event);
-    bool is_large() const noexcept { return command_->out.is_large() || command_->err.is_large(); }
+    bool is_large() const noexcept
+    {
+        return command_->out.is_large() || command_->err.is_large() || command_->is_too_long;
+    }
     void next_command();
 
     Executor executor_;

@@ -29,6 +29,12 @@ public:
         co_await sink_(event);
     }
 
+    void begin()
+    {
+        cutters_.clear();
+        sink_.begin();
+    }
+
 private:
     detail::LineCutter& cutter(CommandEvent::Kind kind) { return cutters_.try_emplace(kind, longest_).first->second; }
 
@@ -58,7 +64,9 @@ private:
 EventSink by_lines(EventSink sink, std::size_t longest)
 {
     const auto lines = std::make_shared<LineSink>(std::move(sink), longest);
-    return EventSink([lines](const CommandEvent& event) -> Task<> { return lines->take(event); });
+    EventSink by_line([lines](const CommandEvent& event) -> Task<> { return lines->take(event); });
+    by_line.begin_ = [lines] { lines->begin(); };
+    return by_line;
 }
 
 } // namespace golem

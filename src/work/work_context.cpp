@@ -77,6 +77,7 @@ Task<std::vector<CommandResult>> WorkContext::execute(const Script& script, cons
     std::vector<CommandResult> results;
     if (script.is_empty())
         co_return results;
+    sink.begin();
     int current = 0;
     auto batch = follow_batch(script, sink, current);
     results = co_await limited(std::move(batch), script, current);

@@ -84,6 +84,23 @@ ActivityApi::result(const ActivityId& activity, const BatchId& batch, int index,
     co_return result;
 }
 
+Task<std::optional<CommandResult>> ActivityApi::result_head(const ActivityId& activity, const BatchId& batch, int index)
+{
+    constexpr std::size_t enough = 64 * 1024;
+    const CallClass call{"read result", Idempotency::once};
+    http::Request request(
+        http::Method::get, batch_target(activity, batch, Duration(0)).query("commandIndex", index).text());
+    const auto stream = co_await caller_.open(call, request);
+    std::string beginning;
+    while (beginning.size() < enough) {
+        const auto piece = co_await stream->read();
+        if (!piece)
+            break;
+        beginning += piece->substr(0, enough);
+    }
+    co_return codec::decode_result_head(beginning, index);
+}
+
 BatchStream::BatchStream(Caller& caller, ActivityId activity, BatchId batch)
     : caller_(caller), activity_(std::move(activity)), batch_(std::move(batch))
 {
@@ -106,7 +123,14 @@ Task<std::optional<BatchEvent>> BatchStream::next()
                     co_return event;
                 continue;
             }
-            event = codec::decode_batch_event(call.operation, item->data);
+            try {
+                event = codec::decode_batch_event(call.operation, item->data);
+            } catch (const Error& error) {
+                if (!std::exchange(has_warned_, true))
+                    caller_.log().warning("not every event of a stream can be read: ", error.what());
+                event.emplace();
+                event->kind = BatchEvent::Kind::unreadable;
+            }
             if (event)
                 co_return event;
         }

@@ -90,6 +90,63 @@ CommandResult command_result(const Node& node)
     return result;
 }
 
+/// Reads members of the items of a list until the text ends, wherever that is.
+class HeadReader : public nlohmann::json_sax<Json> {
+public:
+    explicit HeadReader(int wanted) : wanted_(wanted) {}
+
+    std::optional<CommandResult> found;
+
+    bool key(string_t& name) override
+    {
+        key_ = depth_ == 1 ? name : string_t();
+        return true;
+    }
+    bool number_integer(number_integer_t value) override
+    {
+        if (key_ == "index")
+            index_ = value;
+        return true;
+    }
+    bool number_unsigned(number_unsigned_t value) override
+    {
+        return number_integer(static_cast<number_integer_t>(value));
+    }
+    bool string(string_t& value) override
+    {
+        if (key_ != "result" || index_ != wanted_)
+            return true;
+        found.emplace();
+        found->index = wanted_;
+        found->ok = value == "Ok";
+        return false;
+    }
+    bool start_object(std::size_t) override
+    {
+        if (++depth_ == 1)
+            index_.reset();
+        return true;
+    }
+    bool end_object() override
+    {
+        --depth_;
+        return true;
+    }
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_float(number_float_t, const string_t&) override { return true; }
+    bool binary(binary_t&) override { return true; }
+    bool start_array(std::size_t) override { return true; }
+    bool end_array() override { return true; }
+    bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+private:
+    int wanted_;
+    int depth_ = 0;
+    string_t key_;
+    std::optional<number_integer_t> index_;
+};
+
 } // namespace
 
 std::string encode_activity_request(const AgreementId& agreement)
@@ -124,6 +181,13 @@ std::vector<CommandResult> decode_results(std::string_view operation, const std:
     for (const auto& item : document.root().items())
         result.push_back(command_result(item));
     return result;
+}
+
+std::optional<CommandResult> decode_result_head(const std::string& beginning, int index)
+{
+    HeadReader reader(index);
+    Json::sax_parse(beginning, &reader);
+    return std::move(reader.found);
 }
 
 std::optional<BatchEvent> decode_batch_event(std::string_view operation, const std::string& data)

@@ -221,6 +221,7 @@ TEST_CASE("what a stream lost of an output is found in the whole of it")
         std::vector<std::string> parts;
         std::string whole;
         std::vector<detail::MissingPiece> missing;
+        bool is_exact = true;
     };
     const std::vector<Row> rows = {
         {{}, "", {}},
@@ -232,7 +233,14 @@ TEST_CASE("what a stream lost of an output is found in the whole of it")
         {{"b", "d"}, "abcde", {{"a", true}, {"c", true}, {"e", false}}},
         {{"ab", "abc"}, "ababXXabc", {{"abXX", true}}},
         {{"tick\n"}, "tick\ntick\n", {{"tick\n", false}}},
-        {{"no"}, "abc", {{"abc", true}}},
+        // What cannot be found is not told again.
+        {{"no"}, "abc", {}, false},
+        {{"a\xc3\x83", "\xc2\xbc\n"}, "a\xc3\xbc\n", {}, false},
+        {{"b\xc3\x83"}, "ab\xc3\xbc", {{"a", true}}, false},
+        // The whole was cut.
+        {{"abcdef"}, "abcd", {}},
+        {{"cdef"}, "abcd", {{"ab", true}}},
+        {{"abcd", "ef"}, "abc", {}, false},
     };
     for (const auto& row : rows) {
         detail::OutputTracker tracker(100);
@@ -241,7 +249,9 @@ TEST_CASE("what a stream lost of an output is found in the whole of it")
                 tracker.add(std::string(1, letter));
             tracker.break_off();
         }
-        CHECK(tracker.missing_of(row.whole) == row.missing);
+        const auto missing = tracker.missing_of(row.whole);
+        CHECK(missing.pieces == row.missing);
+        CHECK(missing.is_exact == row.is_exact);
     }
     detail::OutputTracker tracker(3);
     tracker.add("abc");
@@ -264,11 +274,16 @@ TEST_CASE("a part of an output is found where the standard library finds it")
         const auto whole = text(random.below(40));
         const auto part = text(random.below(8));
         const auto from = random.below(whole.size() + 1);
-        CHECK(detail::find_part(whole, part, from) == whole.find(part, from));
+        const auto found = detail::find_part(whole, part, from);
+        CHECK((found.size == part.size() ? found.place : std::string::npos) == whole.find(part, from));
+        auto most = part;
+        while (!most.empty() && whole.find(most, from) == std::string::npos)
+            most.pop_back();
+        CHECK(found.size == most.size());
     }
     // What a provider can choose to make a naive search take minutes: a test without it would be seen to hang.
     const std::string whole(8u << 20, 'a');
-    CHECK(detail::find_part(whole, std::string(1u << 20, 'a') + "b", 0) == std::string::npos);
+    CHECK(detail::find_part(whole, std::string(1u << 20, 'a') + "b", 0).size == 1u << 20);
 }
 
 TEST_CASE("lines are cut where they end, or are too long")

@@ -1,4 +1,5 @@
 // Output as it comes: a work context against the devnet's REST face, over connections that lose things.
+#include <golem/core/race.hpp>
 #include <golem/core/real_time.hpp>
 #include <golem/http/client.hpp>
 #include <golem/http/server.hpp>
@@ -26,14 +27,22 @@ class PoorTransport final : public http::Transport {
 public:
     PoorTransport(http::Transport& inner, TimeSource& time) : inner_(inner), time_(time) {}
 
-    Task<http::Response> send(const http::Request& request) override { return inner_.send(request); }
+    Task<http::Response> send(const http::Request& request) override
+    {
+        auto response = co_await inner_.send(request);
+        // Only a follower reads so much.
+        if (is_too_long && response.is_success() && request.response_limit() == 64u << 20)
+            throw http::TransportError(
+                Errc::protocol, "send", "larger than allowed", http::TransportError::Sent::unknown);
+        co_return response;
+    }
 
     Task<std::unique_ptr<http::ResponseStream>> open(const http::Request& request) override
     {
         ++opened;
         if (delay > Duration(0))
             co_await time_.sleep_for(delay, "a stream begins");
-        if (refuses)
+        if (refuses && request.headers().get("Accept"))
             throw http::TransportError(
                 Errc::unreachable, "open", "no streams here", http::TransportError::Sent::unknown);
         auto stream = co_await inner_.open(request);
@@ -47,6 +56,7 @@ public:
     Duration delay{0};
     int pieces = 1'000'000;
     bool refuses = false;
+    bool is_too_long = false;
     int opened = 0;
 
 private:
@@ -343,6 +353,57 @@ TEST_CASE("the end of a command that prints much is told by the stream alone")
         CHECK(!told.ends[0].is_complete); // Its beginning may have been before that of the stream.
         CHECK(told.ends[1].is_complete);
         CHECK(scene.transport->opened == 1);
+    });
+}
+
+TEST_CASE("a result too long to be read says how its command ended, and the end that output is missing")
+{
+    run(WorkOptions(), [](Scene& scene, WorkContext& work) -> Task<> {
+        scene.transport->refuses = true;
+        scene.transport->is_too_long = true;
+        Told told;
+        const EventSink sink([&](const CommandEvent& event) { told.add(event); });
+        const auto script = streamed({"/bin/a", "/bin/fails"});
+        std::string text;
+        try {
+            co_await work.execute(script, sink);
+        } catch (const CommandError& error) {
+            text = error.what();
+            CHECK(error.index() == 1);
+            CHECK(error.exit_code() == -1);
+        }
+        CHECK(text.find("too long") != std::string::npos);
+        CHECK(told.out.empty());
+        REQUIRE(told.ends.size() == 2);
+        CHECK(told.ends[0].ok);
+        CHECK(!told.ends[0].is_complete);
+        CHECK(!told.ends[1].ok);
+    });
+}
+
+TEST_CASE("half a line of an execution that was cut short is not part of the next one")
+{
+    run(WorkOptions(), [](Scene& scene, WorkContext& work) -> Task<> {
+        scene.factory.behaviour().slow_reply = [&](const RunRequest& request) -> Task<RunOutput> {
+            RunOutput output;
+            output.out = request.entry_point == "/bin/a" ? "first\nhalf" : "second\n";
+            co_await scene.time.sleep_for(100ms, "a command");
+            request.on_out(output.out);
+            co_await scene.time.sleep_for(request.entry_point == "/bin/a" ? 10s : 100ms, "a command");
+            co_return output;
+        };
+        std::vector<std::string> lines;
+        const EventSink listen([&](const CommandEvent& event) {
+            if (event.kind == CommandEvent::Kind::out)
+                lines.push_back(event.text);
+        });
+        const auto sink = by_lines(listen);
+        auto first = work.run_streamed(sink, "/bin/a");
+        const auto ended = co_await with_timeout(scene.time, 1s, std::move(first), "a command");
+        CHECK(!ended);
+        co_await scene.time.sleep_for(20s, "the end of the command");
+        co_await work.run_streamed(sink, "/bin/b");
+        CHECK(lines == std::vector<std::string>{"first\n", "second\n"});
     });
 }
 

@@ -30,12 +30,17 @@ struct CommandEvent {
     bool is_late = false;
     int exit_code = 0;
     bool ok = true;
-    /// finished: false if output may be missing that could not be read again, since there was too much of it.
+    /// finished: false if output may be missing that could not be read again: there was too much of it, or its text was
+    /// not what had been told (Capture::as_text).
     bool is_complete = true;
     std::uint64_t done = 0;
     std::optional<std::uint64_t> total;
     std::string unit;
 };
+
+class EventSink;
+
+EventSink by_lines(EventSink sink, std::size_t longest);
 
 /// Takes events, one at a time: made from a function that returns nothing, or a Task that is awaited before the next
 /// event is read. A slow sink so holds the command up, in the end. What it throws ends the execution.
@@ -56,7 +61,16 @@ public:
     /// `event` outlives the task.
     Task<> operator()(const CommandEvent& event) const { return take_(event); }
 
+    /// An execution begins: what one before, which was cut short, has left behind is forgotten.
+    void begin() const
+    {
+        if (begin_)
+            begin_();
+    }
+
 private:
+    friend EventSink by_lines(EventSink sink, std::size_t longest);
+
     template <typename Function>
     static Task<> call(Function& function, const CommandEvent& event)
     {
@@ -65,6 +79,7 @@ private:
     }
 
     std::function<Task<>(const CommandEvent&)> take_;
+    std::function<void()> begin_;
 };
 
 /// A sink that hands output on line by line, with the line feed; a last line without one, and a line longer than

@@ -52,6 +52,7 @@ struct BatchEvent {
         err,
         progress, ///< Of a deploy or a transfer: `done` of `total` (if known) in `unit`; `text` is a message or empty.
         finished, ///< `exit_code` (-1: it did not get as far as having one), `text` is the message of a failure.
+        unreadable, ///< Something, perhaps output; nothing else is known of it. The log says why.
     };
     Kind kind = Kind::started;
     int index = 0;
@@ -84,6 +85,7 @@ private:
     BatchId batch_;
     std::unique_ptr<http::ResponseStream> stream_;
     http::EventStreamParser parser_;
+    bool has_warned_ = false;
 };
 
 /// The activity API, requestor's side. Every call: Errors as in Caller, cancellation terminal; one executor. An
@@ -106,6 +108,9 @@ public:
     /// output. `most_bytes` of JSON are read, 0: as many as the caller's options allow. Repeatable.
     Task<std::optional<CommandResult>>
     result(const ActivityId& activity, const BatchId& batch, int index, Duration wait, std::size_t most_bytes = 0);
+    /// How command `index`, which has finished, ended, from the beginning of an answer that is too long to be read:
+    /// without output and message. Nothing if that does not say it. Not repeated.
+    Task<std::optional<CommandResult>> result_head(const ActivityId& activity, const BatchId& batch, int index);
     /// What happens in a batch, as it happens.
     BatchStream stream(const ActivityId& activity, const BatchId& batch)
     {

@@ -75,6 +75,7 @@ public:
     void close() noexcept { transport_->close(); }
     http::Transport& transport() noexcept { return *transport_; }
     TimeSource& time() noexcept { return time_; }
+    const Logger& log() const noexcept { return log_; }
 
 private:
     Task<Answer> send(http::Transport& transport, const http::Request& request);

@@ -11,12 +11,21 @@
 
 namespace golem::detail {
 
-/// Where `part` begins in `whole` at or after `from`; npos if nowhere. Linear in the sizes of both, whatever they hold:
-/// both are a provider's (Knuth, Morris, Pratt).
-inline std::size_t find_part(std::string_view whole, std::string_view part, std::size_t from)
+/// Where some part of a text is in another.
+struct FoundPart {
+    /// Where it begins; npos if nowhere.
+    std::size_t place = std::string_view::npos;
+    /// How much of it, from its beginning on, is there: all, unless no place has more.
+    std::size_t size = 0;
+};
+
+/// The first place in `whole` at or after `from` where `part` is, or else most of its beginning. Linear in the sizes of
+/// both, whatever they hold: both are a provider's (Knuth, Morris, Pratt).
+inline FoundPart find_part(std::string_view whole, std::string_view part, std::size_t from)
 {
+    FoundPart found;
     if (part.empty())
-        return from;
+        return FoundPart{from, 0};
     // The longest proper prefix of the part that ends at each of its places.
     std::vector<std::size_t> border(part.size(), 0);
     for (std::size_t place = 1, length = 0; place < part.size(); ++place) {
@@ -26,15 +35,15 @@ inline std::size_t find_part(std::string_view whole, std::string_view part, std:
             ++length;
         border[place] = length;
     }
-    for (std::size_t place = from, length = 0; place < whole.size(); ++place) {
+    for (std::size_t place = from, length = 0; place < whole.size() && found.size < part.size(); ++place) {
         while (length > 0 && whole[place] != part[length])
             length = border[length - 1];
         if (whole[place] == part[length])
             ++length;
-        if (length == part.size())
-            return place + 1 - length;
+        if (length > found.size)
+            found = FoundPart{place + 1 - length, length};
     }
-    return std::string_view::npos;
+    return found;
 }
 
 /// A piece of output that was not told yet.
@@ -43,6 +52,12 @@ struct MissingPiece {
     /// It belongs before something that was told.
     bool is_late = false;
     bool operator==(const MissingPiece&) const = default;
+};
+
+struct Missing {
+    std::vector<MissingPiece> pieces;
+    /// Nothing else is missing.
+    bool is_exact = true;
 };
 
 /// The output of one command, as far as a stream told it: each connection tells a part without gaps, and what came
@@ -68,21 +83,26 @@ public:
     /// More was told than is remembered.
     bool is_large() const noexcept { return told_ > most_; }
 
-    /// What is missing of the whole output, in its order. A whole that does not hold what was told is told anew.
-    std::vector<MissingPiece> missing_of(std::string_view whole) const
+    /// What is missing of the whole output, in its order. Nothing is told again: if the whole, as text, is not what was
+    /// told of it, or ends before that, then what else may be missing is not told, and the record is not exact.
+    Missing missing_of(std::string_view whole) const
     {
-        std::vector<MissingPiece> missing;
+        Missing missing;
         std::size_t place = 0;
         for (const auto& part : parts_) {
             const auto found = find_part(whole, part, place);
-            if (found == std::string_view::npos)
-                return {MissingPiece{std::string(whole), told_ > 0}};
-            if (found > place)
-                missing.push_back(MissingPiece{std::string(whole.substr(place, found - place)), true});
-            place = found + part.size();
+            if (found.place != std::string_view::npos && found.place > place)
+                missing.pieces.push_back(MissingPiece{std::string(whole.substr(place, found.place - place)), true});
+            if (found.size < part.size()) {
+                // A whole that was cut ends with what was told.
+                missing.is_exact =
+                    found.size > 0 && found.place + found.size == whole.size() && &part == &parts_.back();
+                return missing;
+            }
+            place = found.place + found.size;
         }
         if (place < whole.size())
-            missing.push_back(MissingPiece{std::string(whole.substr(place)), false});
+            missing.pieces.push_back(MissingPiece{std::string(whole.substr(place)), false});
         return missing;
     }
 
