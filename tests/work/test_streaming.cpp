@@ -389,7 +389,8 @@ TEST_CASE("half a line of an execution that was cut short is not part of the nex
             output.out = request.entry_point == "/bin/a" ? "first\nhalf" : "second\n";
             co_await scene.time.sleep_for(100ms, "a command");
             request.on_out(output.out);
-            co_await scene.time.sleep_for(request.entry_point == "/bin/a" ? 10s : 100ms, "a command");
+            const Duration rest = request.entry_point == "/bin/a" ? 10s : 100ms;
+            co_await scene.time.sleep_for(rest, "a command");
             co_return output;
         };
         std::vector<std::string> lines;
