@@ -6,6 +6,8 @@
 #include "provider/processes.hpp"
 
 #include <golem/core/error.hpp>
+#include <golem/core/event.hpp>
+#include <golem/core/race.hpp>
 #include <golem/provider/detail/location.hpp>
 
 #include <openssl/evp.h>
@@ -145,7 +147,7 @@ std::string sha3_of(const fs::path& path, std::size_t bits)
 class ProcessRuntime final : public Runtime {
 public:
     ProcessRuntime(const Executor& executor, std::shared_ptr<Premises> premises)
-        : executor_(executor), premises_(std::move(premises)), cpu_(std::make_shared<double>(0.0))
+        : executor_(executor), premises_(std::move(premises)), cpu_(std::make_shared<double>(0.0)), stopped_(executor)
     {
     }
 
@@ -225,7 +227,8 @@ public:
             copy(source_path, target_path);
         } else if (!target_path.empty() && source.scheme == "gftp" && files_) {
             const fs::path path(target_path);
-            co_await fetch_file(*files_, source.target, path);
+            auto fetching = fetch_file(*files_, source.target, path);
+            co_await until_stopped(std::move(fetching));
         } else if (!target_path.empty()) {
             if (!premises_->options.fetch)
                 fail("transfer", no_way(source.scheme));
@@ -235,7 +238,8 @@ public:
             check_readable(source_path);
             const fs::path path(source_path);
             if (target.scheme == "gftp" && files_) {
-                co_await send_file(*files_, path, target.target);
+                auto sending = send_file(*files_, path, target.target);
+                co_await until_stopped(std::move(sending));
             } else {
                 if (!premises_->options.send)
                     fail("transfer", no_way(target.scheme));
@@ -261,6 +265,7 @@ public:
 
     void stop() noexcept override
     {
+        stopped_.set();
         for (const auto& child : children_)
             child->kill();
         if (directory_ && has_run_)
@@ -291,6 +296,16 @@ public:
     }
 
 private:
+    // Nobody waits for the network once the activity is to end.
+    Task<> until_stopped(Task<> transfer)
+    {
+        stopped_.reset();
+        auto stop = stopped_.wait();
+        const auto first = co_await first_of(std::move(transfer), std::move(stop));
+        if (first == 1)
+            fail("transfer", detail::transfer_error("the transfer was stopped"));
+    }
+
     std::string mark() const { return std::string(GuardedDirectory::variable) + "=" + directory_->path().string(); }
 
     static std::string no_way(const std::string& scheme)
@@ -422,6 +437,7 @@ private:
     mutable double highest_cpu_ = 0.0;
     std::optional<std::uint64_t> transferred_;
     std::shared_ptr<RequestorFiles> files_;
+    Event stopped_;
     bool has_run_ = false;
     bool killed_ = false;
 };

@@ -147,6 +147,19 @@ const char* machine_path_problem(const std::string& path) noexcept
     return nullptr;
 }
 
+const char* told_name_problem(std::string_view name) noexcept
+{
+    if (name.empty() || name.front() == '/')
+        return "a name that is none, or begins at the root";
+    for (std::size_t at = 0; at <= name.size();) {
+        const auto part = name.substr(at, name.substr(at).find('/'));
+        if (part.empty() || part == "." || part == "..")
+            return "a name that leads somewhere else";
+        at += part.size() + 1;
+    }
+    return nullptr;
+}
+
 Sha3::Sha3() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free)
 {
     if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha3_256(), nullptr) != 1)

@@ -452,3 +452,61 @@ TEST_CASE("no more transfers at once than the options allow")
         },
         options);
 }
+
+TEST_CASE("directories go and come as a whole")
+{
+    run_real([](Scene&, WorkContext& work) -> Task<> {
+        Folder folder;
+        const auto from = folder.path / "from";
+        const auto to = folder.path / "to";
+        fs::create_directories(from / "a" / "b");
+        fs::create_directories(from / "empty");
+        std::ofstream(from / "one") << "1";
+        std::ofstream(from / "a" / "b" / "two words") << "2";
+        fs::create_symlink("one", from / "link");
+        co_await work.send_directory(from, "/golem/work/tree");
+        co_await work.download_directory("/golem/work/tree", to);
+        CHECK(content_of(to / "one") == "1");
+        CHECK(content_of(to / "link") == "1");
+        CHECK(content_of(to / "a" / "b" / "two words") == "2");
+        CHECK(!fs::exists(to / "empty"));
+        CHECK(folder.count() == 2);
+        // What is there is not touched.
+        auto again = work.download_directory("/golem/work/tree", to);
+        const auto refused = co_await failure_of(std::move(again));
+        CHECK(refused == "TransferError local_file");
+        auto missing = work.download_directory("/golem/work/missing", folder.path / "other");
+        const auto story = co_await failure_of(std::move(missing));
+        CHECK(story.starts_with("CommandError"));
+        FileTransferOptions small;
+        small.largest = 2;
+        auto large = work.download_directory("/golem/work/tree", folder.path / "other", small);
+        const auto too_large = co_await failure_of(std::move(large));
+        CHECK(too_large == "TransferError too_large");
+        fs::create_symlink("nowhere", from / "dangling");
+        auto odd = work.send_directory(from, "/golem/work/tree");
+        const auto odd_story = co_await failure_of(std::move(odd));
+        CHECK(odd_story == "TransferError local_file");
+        CHECK(folder.count() == 2);
+    });
+}
+
+TEST_CASE("a machine cannot name files outside of the directory")
+{
+    using namespace std::string_literals;
+    run_virtual([](Scene& scene, WorkContext& work) -> Task<> {
+        Folder folder;
+        for (const auto& listing :
+             {"./a\0./../evil\0"s, "/etc/passwd\0"s, "./a/../../evil\0"s, "./\0"s, "a//b\0"s, "..\0"s}) {
+            scene.behaviour->reply = [&listing](const provider::RunRequest&) {
+                provider::RunOutput output;
+                output.out = listing;
+                return output;
+            };
+            auto download = work.download_directory("/golem/work/tree", folder.path / "to");
+            const auto story = co_await failure_of(std::move(download));
+            CHECK(story == "protocol error");
+            CHECK(folder.count() == 0);
+        }
+    });
+}

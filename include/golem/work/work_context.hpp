@@ -143,6 +143,16 @@ public:
     /// The same; Error protocol if it is not JSON.
     Task<std::string> download_json(std::string from, FileTransferOptions options = FileTransferOptions());
 
+    /// Sends the files below a directory, one after the other, to the same places below `to`: what links to a file is
+    /// sent as one, empty directories are left out, anything else is TransferError local_file before the first is sent.
+    Task<> send_directory(
+        std::filesystem::path from, std::string to, FileTransferOptions options = FileTransferOptions());
+    /// The files below a directory of the machine (found by its `/bin/sh` and `find`), as `to`, which must not be there,
+    /// or be empty: it appears when all have come. FileTransferOptions::largest is for all of them together. Error
+    /// protocol for a name that would lead out of it.
+    Task<> download_directory(
+        std::string from, std::filesystem::path to, FileTransferOptions options = FileTransferOptions());
+
     /// What the exe-unit is doing. A dead activity is an answer. Errors of the daemon.
     Task<yagna::ActivityState> state();
     /// What the activity has used so far. Errors of the daemon.

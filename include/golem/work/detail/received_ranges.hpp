@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace golem::detail {
 
@@ -48,6 +49,9 @@ public:
 private:
     std::map<std::uint64_t, std::uint64_t> ranges_; // Begin and end; neither overlap nor touch.
 };
+
+/// Why a name that a machine told cannot stand below a directory of ours; null if it can: "a/b" can, "../a" cannot.
+const char* told_name_problem(std::string_view name) noexcept;
 
 /// Why a path cannot name a file in a machine; null if it can.
 const char* machine_path_problem(const std::string& path) noexcept;
