@@ -313,9 +313,12 @@ private:
     {
         const auto half = settings_.idle_limit / 2;
         while (!over_) {
+            const auto began = time_.now();
             co_await time_.sleep_for(half, "silence of a websocket");
+            // If this program stood still, on a slow disk say, what came meanwhile is only read after this.
+            const bool stood_still = time_.now() - began > half + half / 2;
             // Who is held up by us cannot answer, and who holds us up would not hear the question.
-            if (paused_ || written_ != queued_) {
+            if (paused_ || stood_still || written_ != queued_) {
                 hear();
                 continue;
             }
