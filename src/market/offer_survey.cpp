@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace golem {
@@ -106,8 +107,8 @@ private:
         std::vector<std::pair<std::size_t, std::string>> ordered;
         for (const auto& [value, count] : values_)
             ordered.emplace_back(count, value);
-        std::stable_sort(ordered.begin(), ordered.end(), [](const auto& left, const auto& right) {
-            return left.first > right.first;
+        std::sort(ordered.begin(), ordered.end(), [](const auto& left, const auto& right) {
+            return std::tie(right.first, left.second) < std::tie(left.first, right.second);
         });
         std::string text;
         for (std::size_t index = 0; index < std::min(ordered.size(), most_values); ++index)
@@ -214,22 +215,26 @@ OfferSurvey survey_offers(
                 survey.objection = std::move(*objection);
         }
     }
+    // Equal ones as they were asked for.
+    std::vector<const Condition*> ordered;
     for (const auto& condition : ours) {
-        if (condition.offers == 0)
-            continue;
+        if (condition.offers > 0)
+            ordered.push_back(&condition);
+    }
+    std::sort(ordered.begin(), ordered.end(), [](const Condition* left, const Condition* right) {
+        return std::tie(right->offers, right->alone, left) < std::tie(left->offers, left->alone, right);
+    });
+    for (const auto* condition : ordered) {
         OfferSurvey::Exclusion exclusion;
-        exclusion.condition = condition.text;
-        exclusion.offers = condition.offers;
-        exclusion.alone = condition.alone;
-        if (!condition.constraint)
+        exclusion.condition = condition->text;
+        exclusion.offers = condition->offers;
+        exclusion.alone = condition->alone;
+        if (!condition->constraint)
             exclusion.they_have = "it cannot be read";
-        else if (condition.node->kind == ConstraintNode::Kind::comparison)
-            exclusion.they_have = condition.alternatives.to_string(condition.node->comparison);
+        else if (condition->node->kind == ConstraintNode::Kind::comparison)
+            exclusion.they_have = condition->alternatives.to_string(condition->node->comparison);
         survey.exclusions.push_back(std::move(exclusion));
     }
-    std::stable_sort(survey.exclusions.begin(), survey.exclusions.end(), [](const auto& left, const auto& right) {
-        return std::pair(left.offers, left.alone) > std::pair(right.offers, right.alone);
-    });
     return survey;
 }
 
