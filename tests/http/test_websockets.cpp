@@ -424,6 +424,30 @@ TEST_CASE("a peer that is gone without a word is noticed by pings")
     });
 }
 
+TEST_CASE("a program that stood still does not take others for dead")
+{
+    World world;
+    run_with_server(make_server(world), [](Server& server, TimeSource& time) -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        const auto transport = make_transport(executor, time, url_of(server.port()));
+        Request request(Method::get, "/echo");
+        request.set_idle_limit(100ms);
+        const auto answer = co_await transport->open_websocket(request);
+        REQUIRE(answer.socket);
+        for (int n = 0; n < 3; ++n) {
+            // As a disk that is slow, or a debugger.
+            const auto until = time.now() + 250ms;
+            while (time.now() < until) {
+            }
+            co_await time.sleep_for(60ms, "the test lets pings go out");
+            const WebSocketMessage message("alive");
+            co_await answer.socket->send(message);
+            const auto echoed = co_await answer.socket->receive();
+            REQUIRE(echoed);
+        }
+    });
+}
+
 TEST_CASE("an answer that only looks like an agreement is none")
 {
     struct Row {

@@ -20,7 +20,7 @@ class Routes;
 ///
 /// It answers as daemon 0.17.6 does, but does not have all of it. Private networks are IPv4, and lead to programs of
 /// this machine only (provider::ExeUnit::connect). Beside the daemon it is a registry of images (`GET /v1/image/info`).
-/// Not served, so 404 with an empty body: files of the requestor over the service bus (`/gsb-api`, `/_gsb`), the proxy
+/// Not served, so 404 with an empty body: messages to the service bus (`/_gsb`), the proxy
 /// to a machine's web server (`proxy-http`), `orders` and `expenditures` of allocations, the identity API beyond `/me`,
 /// the provider's side of every API, metrics, and the dashboard.
 class RestFace final : public http::Handler {
