@@ -5,6 +5,7 @@
 //   POST /createInstance     {"name": …, "params": {…}}
 //   POST /stopInstance/<id>
 //
+// One user has ten instances at most (429); of those that have ended the latest fifty are listed.
 // "Authorization: Bearer <Ethereum address>" names the user; nobody sees or stops the instances of others. It proves
 // nothing: whoever knows an address is its user. Put something that checks in front of it before others can reach it.
 #pragma once
@@ -16,6 +17,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -133,6 +136,9 @@ private:
         const auto& params = body["params"];
         if (!params.is_object())
             return problem(400, "'params' should be an object");
+        make_room(instances);
+        if (std::ranges::count_if(instances, is_alive) >= most_alive)
+            return problem(429, "you have " + std::to_string(most_alive) + " instances; stop one first");
         const auto name = body.value("name", Json("erigon"));
         if (!name.is_string())
             return problem(400, "'name' should be a string");
@@ -141,6 +147,19 @@ private:
         std::tuple about(name.get<std::string>(), params, manager_.time().utc());
         instances.push_back(manager_.create_service_as<Node, Instance>(std::move(about), options));
         return json(201, instances.back()->to_json());
+    }
+
+    static bool is_alive(const std::shared_ptr<Instance>& instance)
+    {
+        return !golem::is_final(instance->status().status);
+    }
+
+    // The oldest of those that have ended go.
+    static void make_room(Instances& instances)
+    {
+        auto too_many = std::ssize(instances) - std::ranges::count_if(instances, is_alive) - most_ended;
+        std::erase_if(
+            instances, [&](const auto& instance) { return too_many > 0 && !is_alive(instance) && too_many-- > 0; });
     }
 
     Response stop(const Request& request, Instances& instances)
@@ -154,6 +173,10 @@ private:
         (*found)->stop_at(manager_.time().utc());
         return json(200, (*found)->to_json());
     }
+
+    // Of one user.
+    static constexpr std::ptrdiff_t most_alive = 10;
+    static constexpr std::ptrdiff_t most_ended = 50;
 
     golem::ServiceManager& manager_;
     std::map<std::string, Instances> users_;

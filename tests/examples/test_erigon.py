@@ -227,6 +227,18 @@ class Erigon(unittest.TestCase):
             self.assert_problem(server.call('GET', '/createInstance', ADA), 405, 'POST')
             self.assertEqual(server.instances(ADA), {})
 
+    def test_limits_of_a_user(self):
+        with serving(None, '--providers', '1') as server:
+            ids = [server.create(ADA)['id'] for _ in range(10)]
+            self.assert_problem(server.call('POST', '/createInstance', ADA, {'params': {}}), 429, 'stop one first')
+            server.create(GRACE)
+            # Ended ones do not count, and the oldest of many are forgotten.
+            for _ in range(51):
+                server.call('POST', '/stopInstance/' + ids[-1], ADA)
+                server.wait_for(ADA, ids[-1], 'stopped')
+                ids.append(server.create(ADA)['id'])
+            self.assertEqual(set(server.instances(ADA)), set(ids[:9] + ids[10:]))
+
     def test_other_origins_may_ask(self):
         with serving() as server:
             preflight = server.call('OPTIONS', '/createInstance', headers={
@@ -267,6 +279,11 @@ class Erigon(unittest.TestCase):
             page.wait_for('at("instances").innerText.includes("not hers")')
             self.assertNotIn('second', page.run('at("instances").innerText'))
             self.assertEqual(page.errors, [])
+            # Answers that take longer than the time between two questions are shown nevertheless.
+            page.run('const quick = window.fetch; window.fetch = (...a) => new Promise(r => setTimeout(r, 2500)).then(() => quick(...a))')
+            server.create(GRACE, 'slow news')
+            page.wait_for('at("instances").innerText.includes("slow news")')
+            page.run('window.fetch = quick')
             page.run('attempt(() => ask("POST", "/stopInstance/0123"))')
             page.run('refresh()')
             self.assertIn("no instance '0123'", page.run('at("problem").innerText'))
