@@ -82,7 +82,7 @@ void ScriptUnit::exec(const std::string& batch, const std::string& script)
     auto entry = std::make_shared<Batch>(executor_, parse_script(script));
     entry->texts = command_texts(script);
     batches_[batch] = entry;
-    tasks_.spawn("batch", [this, entry] { return run_batch(entry); });
+    tasks_.spawn("batch", [this, batch, entry] { return run_batch(batch, entry); });
 }
 
 Task<std::optional<std::vector<CommandOutcome>>>
@@ -184,7 +184,45 @@ Task<> ScriptUnit::state_leaves(UnitStatePair seen)
         co_await moved_.wait();
 }
 
-Task<> ScriptUnit::run_batch(std::shared_ptr<Batch> batch)
+Task<> ScriptUnit::run_batch(std::string id, std::shared_ptr<Batch> batch)
+{
+    auto commands = run_commands(batch);
+    co_await std::move(commands);
+    forget_old(std::move(id));
+}
+
+// Whoever waits for a batch or follows it holds it.
+void ScriptUnit::forget_old(std::string latest)
+{
+    const auto ended = batches_.find(latest);
+    if (ended == batches_.end())
+        return;
+    const auto size = ended->second->size();
+    ended_batches_.emplace_back(std::move(latest), size);
+    kept_bytes_ += size;
+    while (ended_batches_.size() > options_.most_batches ||
+           (kept_bytes_ > options_.most_output && ended_batches_.size() > 1)) {
+        const auto [id, bytes] = ended_batches_.front();
+        ended_batches_.pop_front();
+        kept_bytes_ -= bytes;
+        const auto found = batches_.find(id);
+        if (found == batches_.end())
+            continue;
+        ++forgotten_.batches;
+        forgotten_.commands += found->second->log.done();
+        batches_.erase(found);
+    }
+}
+
+std::size_t ScriptUnit::Batch::size() const
+{
+    std::size_t sum = log.bytes() + stream.bytes();
+    for (const auto& text : texts)
+        sum += 2 * text.size(); // The commands themselves are about as long.
+    return sum;
+}
+
+Task<> ScriptUnit::run_commands(std::shared_ptr<Batch> batch)
 {
     for (const auto& command : batch->commands) {
         if (ended_)
@@ -457,9 +495,9 @@ Task<> ScriptUnit::stop()
 
 std::string ScriptUnit::make_report() const
 {
-    int batches_done = 0;
+    int batches_done = forgotten_.batches;
     int batches_pending = 0;
-    std::size_t commands_done = 0;
+    std::size_t commands_done = forgotten_.commands;
     std::size_t commands_pending = 0;
     for (const auto& [id, batch] : batches_) {
         commands_done += batch->log.done();

@@ -455,6 +455,51 @@ TEST_CASE("output that nobody reads is dropped, the oldest first; beginnings and
     CHECK(stream.bytes_from(21) == 0);
 }
 
+TEST_CASE("a unit remembers the latest of its batches, and counts all")
+{
+    UnitOptions options;
+    options.most_batches = 3;
+    options.most_output = 5000;
+    const auto body = [](ScriptUnit& unit, ScriptedRuntimeFactory& factory, VirtualTime&) -> Task<> {
+        factory.behaviour().reply = [](const RunRequest& request) {
+            RunOutput output;
+            output.out = std::string(request.entry_point == "/bin/long" ? 3000 : 10, 'x');
+            return output;
+        };
+        co_await execute(unit, deploy_start);
+        const auto run = [&](std::string name, std::string program) -> Task<> {
+            unit.exec(name, run_script(program));
+            co_await unit.results(name, 60s, std::nullopt);
+        };
+        const auto is_known = [&](const std::string& name) {
+            try {
+                unit.follow(name);
+                return true;
+            } catch (const Error& error) {
+                CHECK(error.errc() == Errc::not_found);
+                return false;
+            }
+        };
+        for (const auto* name : {"a", "b", "c", "d"}) {
+            auto running = run(name, "/bin/short");
+            co_await std::move(running);
+        }
+        CHECK(!is_known("a"));
+        CHECK(is_known("b"));
+        CHECK(is_known("d"));
+        auto first = run("e", "/bin/long");
+        co_await std::move(first);
+        CHECK(is_known("d"));
+        auto second = run("f", "/bin/long");
+        co_await std::move(second);
+        CHECK(!is_known("d"));
+        CHECK(!is_known("e"));
+        CHECK(is_known("f"));
+        CHECK(unit.report() == R"({"batches_done":7,"batches_pending":0,"cmds_done":8,"cmds_pending":0})");
+    };
+    with_unit(body, options);
+}
+
 TEST_CASE("who waits for a change of state hears of each")
 {
     with_unit([](ScriptUnit& unit, ScriptedRuntimeFactory& factory, VirtualTime&) -> Task<> {

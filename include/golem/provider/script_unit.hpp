@@ -7,11 +7,14 @@
 #include <golem/provider/runtime.hpp>
 #include <golem/provider/script.hpp>
 
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace golem::provider {
@@ -23,6 +26,9 @@ struct UnitOptions {
     std::vector<std::string> counters = {"golem.usage.cpu_sec", "golem.usage.duration_sec"};
     /// Time each command takes beside what it really takes.
     Duration command_latency{0};
+    /// Of batches that have ended the latest are remembered: so many, and so many bytes of output and scripts.
+    std::size_t most_batches = 1000;
+    std::size_t most_output = 64u << 20;
 };
 
 /// The exe-unit of one activity: runs scripts on a runtime, with the states and texts of the real one. Held by
@@ -81,6 +87,14 @@ private:
 
         bool is_behind();
         void make_room();
+        // Bytes that are kept of it.
+        std::size_t size() const;
+    };
+
+    // What is left of a batch that is forgotten.
+    struct Totals {
+        int batches = 0;
+        std::size_t commands = 0;
     };
 
     struct Usage {
@@ -88,7 +102,9 @@ private:
         double cpu = 0.0;
     };
 
-    Task<> run_batch(std::shared_ptr<Batch> batch);
+    Task<> run_batch(std::string id, std::shared_ptr<Batch> batch);
+    Task<> run_commands(std::shared_ptr<Batch> batch);
+    void forget_old(std::string latest);
     Task<CommandOutcome> perform(std::shared_ptr<Batch> batch, const Command& command);
     Task<CommandOutcome> deploy(std::shared_ptr<Batch> batch, const DeployCommand& command);
     Task<CommandOutcome> start(std::shared_ptr<Batch> batch, const StartCommand& command);
@@ -116,6 +132,10 @@ private:
     bool ended_ = false;
     bool abandoned_ = false;
     std::map<std::string, std::shared_ptr<Batch>> batches_;
+    // Those that have ended, the oldest first, and their sizes.
+    std::deque<std::pair<std::string, std::size_t>> ended_batches_;
+    std::size_t kept_bytes_ = 0;
+    Totals forgotten_;
     mutable std::optional<Usage> reported_;
     mutable std::optional<std::string> report_;
     Event ending_;

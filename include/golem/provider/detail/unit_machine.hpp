@@ -103,6 +103,16 @@ public:
 
     std::size_t done() const noexcept { return outcomes_.size(); }
 
+    /// What the results keep.
+    std::size_t bytes() const noexcept
+    {
+        std::size_t sum = 0;
+        for (const auto& outcome : outcomes_)
+            for (const auto* text : {&outcome.out, &outcome.err, &outcome.message})
+                sum += *text ? (*text)->size() : 0;
+        return sum;
+    }
+
     /// Nothing more will come.
     bool is_finished() const noexcept
     {
@@ -164,6 +174,9 @@ public:
             entry = entries_.erase(entry);
         }
     }
+
+    /// What the events keep.
+    std::size_t bytes() const noexcept { return bytes_; }
 
     /// How many events there were.
     std::size_t count() const noexcept { return count_; }
