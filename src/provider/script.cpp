@@ -100,7 +100,7 @@ MachineAddress read_network(SerdeReader& reader)
     bool has_ip = false;
     bool has_node_ip = false;
     reader.object(
-        "struct DeployNetwork",
+        "struct Network",
         [&](const std::string& key) {
             if (key == "id") {
                 network.network = reader.string();
@@ -111,6 +111,11 @@ MachineAddress read_network(SerdeReader& reader)
             } else if (key == "nodeIp") {
                 network.address = reader.string();
                 has_node_ip = true;
+            } else if (key == "nodes") {
+                reader.object("a map", [&](const std::string&) { reader.string(); });
+            } else if (key == "mask" || key == "gateway") {
+                if (!reader.null())
+                    reader.string();
             } else {
                 reader.ignore();
             }

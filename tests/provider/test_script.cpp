@@ -55,6 +55,18 @@ TEST_CASE("a defect of a script is told in the daemon's words")
         {R"([{"start":{"args":"x"}}])",
          R"x(Error("invalid type: string \"x\", expected a sequence", line: 1, column: 21))x"},
         {R"(["deploy"])", R"x(Error("invalid type: unit variant, expected struct variant", line: 1, column: 10))x"},
+        {R"([{"deploy":{"net":[{}]}}])", R"x(Error("missing field `id`", line: 1, column: 21))x"},
+        {R"([{"deploy":{"net":[{"id":"a"}]}}])", R"x(Error("missing field `ip`", line: 1, column: 29))x"},
+        {R"([{"deploy":{"net":[{"id":"a","ip":"x"}]}}])", R"x(Error("missing field `nodeIp`", line: 1, column: 38))x"},
+        {R"([{"deploy":{"net":[5]}}])",
+         R"x(Error("invalid type: integer `5`, expected struct Network", line: 1, column: 20))x"},
+        {R"([{"deploy":{"net":5}}])",
+         R"x(Error("invalid type: integer `5`, expected a sequence", line: 1, column: 19))x"},
+        {R"([{"deploy":{"net":null}}])", R"x(Error("invalid type: null, expected a sequence", line: 1, column: 22))x"},
+        {R"([{"deploy":{"net":[{"id":"a","ip":"x","nodeIp":"y","nodes":5}]}}])",
+         R"x(Error("invalid type: integer `5`, expected a map", line: 1, column: 60))x"},
+        {R"([{"deploy":{"net":[{"id":"a","ip":"x","nodeIp":"y","mask":5}]}}])",
+         R"x(Error("invalid type: integer `5`, expected a string", line: 1, column: 59))x"},
         // By the same rules.
         {"", R"x(Error("EOF while parsing a value", line: 1, column: 0))x"},
         {"[", R"x(Error("EOF while parsing a list", line: 1, column: 1))x"},
@@ -88,7 +100,7 @@ TEST_CASE("every command is read, keys that nobody knows are passed over")
 {
     CHECK(parse_script(" [] ").empty());
     const auto script = parse_script(
-        R"([{"deploy":{"net":[{"id":"a"}],"volumes":["/data"],"x":{"y":[1,-2.5e3,null,true,"\u00e9\ud83d\ude00"]}}},
+        R"([{"deploy":{"net":[{"id":"a","ip":"10.0.0.0","mask":null,"nodeIp":"10.0.0.2","nodes":{"10.0.0.2":"n"}}],"volumes":["/data"],"x":{"y":[1,-2.5e3,null,true,"\u00e9\ud83d\ude00"]}}},
             {"deploy":{"volumes":{"/data":{"host":{}},"/tmp":{"ram":{"size":"256MiB"}}}}},
             {"start":{}}, {"start":{"args":["a","b"]}},
             {"run":{"entry_point":"/bin/date","env":{"A":"b"},"x":1,"capture":null}},
