@@ -5,7 +5,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
@@ -17,14 +16,6 @@
 namespace golem {
 
 namespace {
-
-// co_spawn would run the task up to its first wait at once, in the middle of whatever the caller is doing.
-Task<> at_the_next_turn(const std::function<Task<>()>& make)
-{
-    co_await boost::asio::post(boost::asio::deferred);
-    auto task = make();
-    co_await std::move(task);
-}
 
 template <typename Concrete>
 std::optional<bool> runs_here_as(const Executor& executor)
@@ -53,6 +44,15 @@ struct TaskGroup::Entry {
     std::string name;
     std::function<Task<>()> make;
     boost::asio::cancellation_signal signal;
+    bool begun = false;
+    bool cancelled = false;
+
+    void cancel()
+    {
+        cancelled = true;
+        if (begun)
+            signal.emit(boost::asio::cancellation_type::terminal);
+    }
 };
 
 struct TaskGroup::State {
@@ -138,10 +138,18 @@ void TaskGroup::spawn(std::string name, std::function<Task<>()> make)
     entry->make = std::move(make);
     const auto ticket = std::make_shared<Ticket>(state_, entry);
     state_->idle.reset();
-    auto finish = [ticket](const std::exception_ptr& failure) { ticket->finish(failure); };
-    boost::asio::co_spawn(
-        state_->executor, [entry] { return at_the_next_turn(entry->make); },
-        boost::asio::bind_cancellation_slot(entry->signal.slot(), std::move(finish)));
+    // co_spawn runs the task up to its first wait at once: not in the middle of whatever the caller is doing. A task
+    // that is cancelled before it has begun would not be entered at all, and could not tell its end to anybody.
+    auto begin = [ticket, entry, executor = state_->executor] {
+        auto finish = [ticket](const std::exception_ptr& failure) { ticket->finish(failure); };
+        boost::asio::co_spawn(
+            executor, [entry] { return entry->make(); },
+            boost::asio::bind_cancellation_slot(entry->signal.slot(), std::move(finish)));
+        entry->begun = true;
+        if (entry->cancelled)
+            entry->cancel();
+    };
+    boost::asio::post(state_->executor, std::move(begin));
 }
 
 void TaskGroup::cancel()
@@ -152,7 +160,7 @@ void TaskGroup::cancel()
     // signal: both must find it alive.
     std::vector<std::shared_ptr<Entry>> entries(state->tasks.begin(), state->tasks.end());
     for (const auto& entry : entries)
-        entry->signal.emit(boost::asio::cancellation_type::terminal);
+        entry->cancel();
     if (!entries.empty())
         boost::asio::post(state->executor, [entries = std::move(entries)] {});
 }

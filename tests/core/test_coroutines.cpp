@@ -71,13 +71,7 @@ TEST_CASE("a task group starts its tasks at the next turn, not in the middle of 
         CHECK_FALSE(started);
         co_await time.sleep_for(1s, "a while");
         CHECK(started);
-        group.spawn("cancelled before its turn", [&]() -> Task<> {
-            started = false;
-            co_return;
-        });
-        group.cancel();
         co_await group.join();
-        CHECK(started);
     });
 }
 
@@ -146,6 +140,29 @@ TEST_CASE("a task group keeps the first exception and cancels the rest")
         }
         CHECK(thrown);
         CHECK(time.elapsed() == 2s);
+    });
+}
+
+TEST_CASE("a task that is cancelled before its turn begins, and ends at its first wait")
+{
+    test::run_virtual([](VirtualTime& time) -> Task<> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        TaskGroup group(executor);
+        bool begun = false;
+        bool cancelled = false;
+        group.spawn("early", [&]() -> Task<> {
+            begun = true;
+            try {
+                co_await time.sleep_for(100h, "never");
+            } catch (const boost::system::system_error& error) {
+                cancelled = is_cancelled(error.code());
+            }
+        });
+        group.cancel();
+        co_await group.join();
+        CHECK(begun);
+        CHECK(cancelled);
+        CHECK(time.elapsed() == 0s);
     });
 }
 

@@ -32,8 +32,9 @@ public:
     TaskGroup& operator=(const TaskGroup&) = delete;
 
     /// Starts the task that `make` returns, at the executor's next turn. The closure lives as long as the task, so a
-    /// coroutine lambda may use its captures, and may own the owner of this group. After cancel() nothing is started
-    /// any more.
+    /// coroutine lambda may use its captures, and may own the owner of this group. A task that is cancelled before that
+    /// turn begins all the same and meets the cancellation at its first wait, so that whatever it does at its end is
+    /// done. After cancel() nothing is started any more.
     void spawn(std::string name, std::function<Task<>()> make);
 
     /// Asks every task to end (terminal cancellation) and refuses new ones. Idempotent.
