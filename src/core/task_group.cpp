@@ -1,6 +1,8 @@
 #include <golem/core/task_group.hpp>
 
 #include <golem/core/error.hpp>
+#include <golem/core/race.hpp>
+#include <golem/core/shield.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -10,6 +12,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <cstdio>
 #include <list>
 #include <utility>
 
@@ -124,8 +127,13 @@ TaskGroup::~TaskGroup()
 {
     if (state_->tasks.empty())
         return;
-    if (detail::runs_here(state_->executor).value_or(false))
+    if (detail::runs_here(state_->executor).value_or(false)) {
+        std::string text = "a TaskGroup was destroyed before it was joined (golem::with_tasks does that); its tasks:";
+        for (const auto& task : state_->tasks)
+            text += " \"" + task->name + '"';
+        std::fprintf(stderr, "%s\n", text.c_str());
         std::terminate(); // The tasks refer to this group's owner and would be resumed.
+    }
     state_->on_failure = nullptr;
 }
 
@@ -181,6 +189,53 @@ std::vector<std::string> TaskGroup::names() const
     for (const auto& task : state_->tasks)
         names.push_back(task->name);
     return names;
+}
+
+namespace {
+
+Task<> keep_failure(const std::function<Task<>(TaskGroup&)>& body, TaskGroup& group, std::exception_ptr& first_failure)
+{
+    try {
+        co_await body(group);
+    } catch (...) {
+        if (!first_failure)
+            first_failure = std::current_exception();
+    }
+}
+
+// In a chain of its own: it becomes deaf to its cancellation, and whoever awaits with_tasks() must not.
+Task<> body_and_tasks(const Executor& executor, const std::function<Task<>(TaskGroup&)>& body)
+{
+    std::exception_ptr first_failure;
+    Event task_failed(executor);
+    TaskGroup group(executor, [&](const std::string&, const std::exception_ptr& failure) {
+        if (!first_failure)
+            first_failure = failure;
+        task_failed.set();
+    });
+    try {
+        auto running = keep_failure(body, group, first_failure);
+        auto failing = task_failed.wait();
+        co_await first_of(std::move(running), std::move(failing));
+    } catch (const boost::system::system_error& error) {
+        // Cancelled from outside: what `body` made of that counts.
+        if (!is_cancelled(error.code()))
+            first_failure = std::current_exception();
+    }
+    co_await ignore_cancellation();
+    group.cancel();
+    co_await group.join();
+    if (first_failure)
+        std::rethrow_exception(first_failure);
+}
+
+} // namespace
+
+Task<> with_tasks(std::function<Task<>(TaskGroup&)> body)
+{
+    const auto executor = co_await boost::asio::this_coro::executor;
+    auto whole = body_and_tasks(executor, body);
+    co_await boost::asio::co_spawn(executor, std::move(whole), boost::asio::use_awaitable);
 }
 
 } // namespace golem

@@ -17,9 +17,10 @@ namespace golem {
 ///
 /// Make it the last member of its owner, so that the tasks' captures die after the tasks. All members belong to the
 /// executor it was made with. Cancel and join before destroying: a group that is destroyed by its running executor and
-/// still has tasks is a bug (std::terminate), since they would go on without their owner. Only when nothing runs the
-/// executor any more (an exception left `run()`, the context is being destroyed) a group may go before its tasks: they
-/// are never resumed, and their frames go with the context.
+/// still has tasks is a bug (their names on stderr, then std::terminate), since they would go on without their owner. An
+/// exception or a cancellation that leaves a coroutine does not join the group in it: use with_tasks() there. Only when
+/// nothing runs the executor any more (an exception left `run()`, the context is being destroyed) a group may go before
+/// its tasks: they are never resumed, and their frames go with the context.
 class TaskGroup {
 public:
     /// Called for each exception of a task (not for cancellations), with the task's name.
@@ -54,6 +55,19 @@ private:
 
     std::shared_ptr<State> state_;
 };
+
+/// Awaits `body`, which may start tasks in the group it is given, and ends them with it: when `body` has returned, has
+/// thrown or was cancelled, the tasks that are left are cancelled and joined. Await group.join() in `body` to let them
+/// come to their own end.
+///
+/// A task that fails cancels `body`; what failed first is thrown here. Waits for as long as `body` and the tasks take
+/// to obey their cancellation (terminal).
+///
+///     co_await golem::with_tasks([&](golem::TaskGroup& tasks) -> golem::Task<> {
+///         tasks.spawn("watch", [&] { return watch(manager); });
+///         co_await clock->wait_for(golem::ServiceStatus::stopped);
+///     });
+Task<> with_tasks(std::function<Task<>(TaskGroup&)> body);
 
 namespace detail {
 
