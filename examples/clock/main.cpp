@@ -96,12 +96,7 @@ int main(int argc, char** argv)
         std::cerr << "--budget: the budget must be more than zero\n";
         return 2;
     }
-    try {
-        manager.daemon = golem::devnet::daemon_or_devnet();
-    } catch (const golem::Error& error) {
-        std::cerr << "error: " << error.what() << '\n';
-        return 2;
-    }
+    manager.daemon = golem::devnet::daemon_or_devnet();
     return golem::run(
         [&settings](golem::ServiceManager& service_manager) { return app(service_manager, settings); }, manager);
 }

@@ -75,6 +75,8 @@ public:
                 provider.name += "-" + std::to_string(number);
             net_->devnet.add_provider(provider, runtimes);
         }
+        if (options.prepare)
+            options.prepare(net_->devnet);
         net_->tasks.spawn("the embedded devnet", [net = net_.get()] { return net->devnet.run(); });
         threads_to_join_at_exit(); // Made before anything static that holds a devnet, so it ends later.
         thread_ = std::thread([net = net_] { net->context.run(); });
@@ -129,10 +131,15 @@ provider::ProviderOptions local_provider()
     return options;
 }
 
-Daemon daemon_or_devnet(const EmbeddedOptions& options)
+namespace {
+
+Daemon choose_daemon(const EmbeddedOptions& options)
 {
-    const char* key = std::getenv("YAGNA_APPKEY");
-    if (key && *key) {
+    const auto is_set = [](const char* name) {
+        const char* value = std::getenv(name);
+        return value && *value;
+    };
+    if (is_set("YAGNA_APPKEY")) {
         auto daemon = Daemon::from_environment();
         if (options.announce)
             std::fprintf(stderr, "using the daemon at %s\n", daemon.url().c_str());
@@ -142,9 +149,10 @@ Daemon daemon_or_devnet(const EmbeddedOptions& options)
     if (options.announce)
         std::fprintf(
             stderr,
-            "YAGNA_APPKEY is not set: using an embedded devnet with %d provider%s; commands run as the current user "
+            "YAGNA_APPKEY is not set: %susing an embedded devnet with %d provider%s; commands run as the current user "
             "on this machine\n",
-            options.providers, options.providers == 1 ? "" : "s");
+            is_set("YAGNA_API_URL") ? "YAGNA_API_URL alone names no daemon; " : "", options.providers,
+            options.providers == 1 ? "" : "s");
     const auto inner = embedded->devnet().daemon();
     const auto handler = std::make_shared<KeepingHandler>(embedded);
     const auto url = inner.url();
@@ -154,6 +162,17 @@ Daemon daemon_or_devnet(const EmbeddedOptions& options)
         });
     daemon.set_knows_images();
     return daemon;
+}
+
+} // namespace
+
+Daemon daemon_or_devnet(const EmbeddedOptions& options)
+{
+    try {
+        return choose_daemon(options);
+    } catch (const Error&) {
+        return Daemon::unusable(std::current_exception());
+    }
 }
 
 } // namespace golem::devnet

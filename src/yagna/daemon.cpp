@@ -33,6 +33,18 @@ std::string environment(const char* name)
     return value ? value : "";
 }
 
+// Says which variable is wrong.
+void check_url(const std::string& url)
+{
+    try {
+        http::Url::parse(url);
+    } catch (const Error& error) {
+        // It may hold a password.
+        const auto value = url.find('@') == std::string::npos ? " is \"" + url + "\"" : std::string();
+        throw Error(Errc::invalid_input, "read the environment", "YAGNA_API_URL" + value + ": " + error.explanation());
+    }
+}
+
 } // namespace
 
 Daemon::Daemon(std::string url, std::string app_key) : Daemon(std::move(url), std::move(app_key), http::TlsOptions()) {}
@@ -66,8 +78,20 @@ Daemon Daemon::from_environment()
             Errc::invalid_input, "read the environment",
             "YAGNA_APPKEY is not set: `yagna app-key list` shows the daemon's keys, `export YAGNA_APPKEY=…` sets one; "
             "without a daemon, golem-devnet offers a whole network on this machine");
-    auto url = environment("YAGNA_API_URL");
-    return Daemon(url.empty() ? default_url : std::move(url), std::move(app_key));
+    const auto url = environment("YAGNA_API_URL");
+    if (url.empty())
+        return Daemon(default_url, std::move(app_key));
+    check_url(url);
+    return Daemon(url, std::move(app_key));
+}
+
+Daemon Daemon::unusable(std::exception_ptr reason)
+{
+    Daemon daemon;
+    daemon.make_transport_ = [reason](const Executor&, TimeSource&) -> std::shared_ptr<http::Transport> {
+        std::rethrow_exception(reason);
+    };
+    return daemon;
 }
 
 std::shared_ptr<http::Transport> Daemon::make_transport(const Executor& executor, TimeSource& time) const

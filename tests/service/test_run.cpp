@@ -72,6 +72,40 @@ TEST_CASE("a program whose options are wrong ends with 1")
     CHECK(contains(told.str(), "YAGNA_APPKEY"));
 }
 
+TEST_CASE("a program whose daemon has a wrong address ends with 1 and names the variable")
+{
+    ::setenv("YAGNA_APPKEY", "key", 1);
+    ::setenv("YAGNA_API_URL", "127.0.0.1:7465", 1);
+    std::ostringstream told;
+    auto* before = std::cerr.rdbuf(told.rdbuf());
+    const auto code = golem::run([](ServiceManager&) -> Task<> { co_return; }, devnet::daemon_or_devnet());
+    std::cerr.rdbuf(before);
+    ::unsetenv("YAGNA_API_URL");
+    ::unsetenv("YAGNA_APPKEY");
+    CHECK(code == 1);
+    CHECK(
+        contains(told.str(), "error: read the environment: YAGNA_API_URL is \"127.0.0.1:7465\": the scheme (http://)"));
+}
+
+TEST_CASE("a program on a devnet that was prepared to fail")
+{
+    ::unsetenv("YAGNA_APPKEY");
+    devnet::EmbeddedOptions embedded;
+    embedded.announce = false;
+    embedded.prepare = [](devnet::Devnet& net) {
+        const auto no = devnet::Fault::answer(500, R"({"message":"as planned"})");
+        net.faults().add(http::Method::post, "/activity-api/v1/activity", no, 100);
+    };
+    StatusReport end;
+    const auto app = [&](ServiceManager& manager) -> Task<> {
+        const auto service = manager.create_service<Idle>();
+        end = co_await service->ended();
+    };
+    CHECK(golem::run(app, devnet::daemon_or_devnet(embedded)) == 0);
+    CHECK(end == S::failed);
+    CHECK(contains(end.cause, "as planned"));
+}
+
 TEST_CASE("a signal ends a program in an orderly way")
 {
     const auto signal = GENERATE(SIGINT, SIGTERM);

@@ -64,8 +64,24 @@ TEST_CASE("the environment names the daemon")
         const Variable url("YAGNA_API_URL", unset);
         CHECK(Daemon::from_environment().url() == "http://127.0.0.1:7465");
     }
-    const Variable url("YAGNA_API_URL", "localhost:7465/me");
-    CHECK(refusal([] { Daemon::from_environment(); }) != "not refused");
+    for (const std::string wrong : {"foo", "127.0.0.1:7465", "http://127.0.0.1:99999", "localhost:7465/me"}) {
+        const Variable url("YAGNA_API_URL", wrong.c_str());
+        CHECK(contains(refusal([] { Daemon::from_environment(); }), "YAGNA_API_URL is \"" + wrong + "\": "));
+    }
+    const Variable url("YAGNA_API_URL", "http://me:password@127.0.0.1");
+    const auto text = refusal([] { Daemon::from_environment(); });
+    CHECK(contains(text, "YAGNA_API_URL: "));
+    CHECK_FALSE(contains(text, "password@"));
+}
+
+TEST_CASE("a daemon that cannot be used says why when it is needed")
+{
+    golem::test::run_virtual([](VirtualTime& time) -> Task<> {
+        const auto reason = std::make_exception_ptr(Error(Errc::invalid_input, "test", "as planned"));
+        const auto daemon = Daemon::unusable(reason);
+        const auto executor = co_await boost::asio::this_coro::executor;
+        CHECK(contains(refusal([&] { daemon.make_transport(executor, time); }), "as planned"));
+    });
 }
 
 TEST_CASE("without a key the error says how to set one")

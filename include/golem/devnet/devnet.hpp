@@ -15,6 +15,7 @@
 #include <golem/yagna/daemon.hpp>
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -87,19 +88,27 @@ provider::ProviderOptions local_provider();
 /// What daemon_or_devnet() starts if there is no daemon.
 struct EmbeddedOptions {
     DevnetOptions devnet;
-    /// How many providers; their names get a number from the second on.
+    /// How many providers, each for as many activities at a time as provider.capacity says (1); their names get a
+    /// number from the second on. What is rented at the same time needs as many: a third service waits for one of
+    /// the first two.
     int providers = 2;
     provider::ProviderOptions provider = local_provider();
     /// A program that stands for the runtime `provider.runtime`, see provider::make_program_runtime(). Empty: commands
     /// are programs of this machine.
     std::string program{};
+    /// Called with the devnet before it runs: for faults (Devnet::faults()), to see in real time what a program makes
+    /// of them, and for further providers. What it keeps of the devnet belongs to the devnet's thread.
+    std::function<void(Devnet&)> prepare{};
     /// Says on the standard error stream which daemon is used.
     bool announce = true;
 };
 
 /// The daemon that the environment names if YAGNA_APPKEY is set; else an embedded devnet, on a thread of its own, whose
 /// providers execute commands on this machine as the current user. The devnet ends, with its processes, when the last
-/// copy of the returned value and of its transports is gone. Throws Error (invalid_input) for bad options.
+/// copy of the returned value and of its transports is gone.
+///
+/// Bad options and variables are told when a manager is made of the value (Daemon::unusable()): so golem::run prints
+/// them like any other error.
 Daemon daemon_or_devnet(const EmbeddedOptions& options = EmbeddedOptions());
 
 } // namespace golem::devnet

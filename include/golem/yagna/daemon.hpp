@@ -5,6 +5,7 @@
 #include <golem/http/tls.hpp>
 #include <golem/http/transport.hpp>
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,8 +26,12 @@ public:
     Daemon(std::string url, std::string app_key, MakeTransport make_transport);
 
     /// Reads YAGNA_APPKEY (required: Error invalid_input if missing or empty) and YAGNA_API_URL
-    /// (default http://127.0.0.1:7465). Reads the environment once, now.
+    /// (default http://127.0.0.1:7465). Reads the environment once, now. Throws Error invalid_input that names the
+    /// variable.
     static Daemon from_environment();
+    /// One that cannot be used: make_transport(), and so the constructor of a ServiceManager, throws `reason`. For who
+    /// chooses a daemon where nobody can be told yet, as in the arguments of golem::run.
+    static Daemon unusable(std::exception_ptr reason);
 
     const std::string& url() const noexcept { return url_; }
     /// Secret: never log it.
@@ -42,6 +47,8 @@ public:
     bool knows_images() const noexcept { return knows_images_; }
 
 private:
+    Daemon() = default;
+
     std::string url_;
     std::string app_key_;
     MakeTransport make_transport_;
