@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <ostream>
 
 namespace golem {
 
@@ -178,5 +179,7 @@ Amount& Amount::operator-=(const Amount& other)
     units_ = result;
     return *this;
 }
+
+std::ostream& operator<<(std::ostream& out, const Amount& amount) { return out << amount.to_string(); }
 
 } // namespace golem

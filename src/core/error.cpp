@@ -88,7 +88,7 @@ Error& Error::set_gave_up(GaveUp reason, std::string detail)
 void Error::compose()
 {
     text_ = operation_ + ": " + explanation_;
-    if (!their_words_.empty())
+    if (!their_words_.empty() && !words_are_told_)
         text_ += " [" + their_words_ + "]";
     const auto reason = reason_text(gave_up_);
     if (!reason.empty())

@@ -41,6 +41,8 @@ void Ledger::agreement_approved(const yagna::Agreement& agreement)
     if (entries_.contains(agreement.id) || folded(agreement.id))
         return;
     auto entry = std::make_shared<Entry>(executor_, agreement.id);
+    const auto name = agreement.offer.properties.get_string("golem.node.id.name");
+    entry->provider_name = name.value_or(std::string());
     auto reading = read_terms(agreement);
     if (reading.terms) {
         entry->account.terms = std::move(*reading.terms);

@@ -98,6 +98,7 @@ private:
 
         yagna::AgreementId id;
         Random random;
+        std::string provider_name;
         AgreementAccount account;
         std::deque<Document> queue;
         /// Put back until something else is known.

@@ -104,6 +104,7 @@ Bill Ledger::bill_of(const Entry& entry) const
     Bill bill;
     bill.agreement = entry.id;
     bill.provider = entry.account.terms.provider;
+    bill.provider_name = entry.provider_name;
     bill.accepted = entry.accepted;
     bill.invoice_accepted = entry.invoice == InvoiceState::accepted;
     if (bill.invoice_accepted)

@@ -135,6 +135,19 @@ Task<> ServiceRecord::wait_for(std::shared_ptr<ServiceRecord> self, ServiceStatu
     }
 }
 
+Task<StatusReport> ServiceRecord::ended(std::shared_ptr<ServiceRecord> self)
+{
+    for (;;) {
+        auto last = self->report();
+        if (is_final(last.status))
+            co_return last;
+        const auto worker = self->worker();
+        if (!worker)
+            throw Error(Errc::closed, "wait for a service", "its manager has gone");
+        co_await worker->wait_for_change();
+    }
+}
+
 void ServiceRecord::attach(std::shared_ptr<Worker> worker, std::weak_ptr<ServiceWrapper> wrapper)
 {
     const std::scoped_lock lock(mutex_);

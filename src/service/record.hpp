@@ -34,6 +34,7 @@ public:
 
     // The manager's executor. The worker is there from the start to the end of the service.
     static Task<> wait_for(std::shared_ptr<ServiceRecord> self, ServiceStatus status);
+    static Task<StatusReport> ended(std::shared_ptr<ServiceRecord> self);
     static Task<std::string> receive(std::shared_ptr<ServiceRecord> self);
     void attach(std::shared_ptr<Worker> worker, std::weak_ptr<ServiceWrapper> wrapper);
     void publish(ServiceStatus status, const std::string& cause, Timestamp now);

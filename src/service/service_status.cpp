@@ -1,5 +1,7 @@
 #include <golem/service/service_status.hpp>
 
+#include <ostream>
+
 namespace golem {
 
 std::string_view to_string(ServiceStatus status) noexcept
@@ -14,6 +16,14 @@ std::string_view to_string(ServiceStatus status) noexcept
     case ServiceStatus::failed: return "failed";
     }
     return "unknown";
+}
+
+std::ostream& operator<<(std::ostream& out, ServiceStatus status) { return out << to_string(status); }
+
+std::ostream& operator<<(std::ostream& out, const StatusReport& report)
+{
+    out << report.status;
+    return report.cause.empty() ? out : out << ": " << report.cause;
 }
 
 } // namespace golem

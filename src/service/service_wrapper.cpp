@@ -12,7 +12,8 @@ namespace {
 
 std::string explain(const StatusReport& last)
 {
-    auto text = "the service is " + std::string(to_string(last.status));
+    auto text = last.status == ServiceStatus::failed ? std::string("the service has failed")
+                                                     : "the service is " + std::string(to_string(last.status));
     if (!last.cause.empty())
         text += ": " + last.cause;
     return text;
@@ -43,6 +44,8 @@ void ServiceWrapper::stop() { record_->ask_to_stop(record_); }
 void ServiceWrapper::send(std::string message) { record_->send(record_, std::move(message)); }
 
 Task<> ServiceWrapper::wait_for(ServiceStatus status) { return detail::ServiceRecord::wait_for(record_, status); }
+
+Task<StatusReport> ServiceWrapper::ended() { return detail::ServiceRecord::ended(record_); }
 
 void ServiceWrapper::on_status_changed(const StatusReport&, const StatusReport&) noexcept {}
 

@@ -137,11 +137,9 @@ Json network_to_json(const DeployNetwork& network)
     return json;
 }
 
-std::string explain(const std::string& command, const CommandResult& result, const std::optional<int>& exit_code)
+std::string explain(const CommandResult& result, const std::optional<int>& exit_code)
 {
-    auto text = "\"" + command + "\" failed";
-    if (exit_code)
-        text += " with exit code " + std::to_string(*exit_code);
+    auto text = exit_code ? "exit code " + std::to_string(*exit_code) : "the command failed";
     // The last line of the error output usually says why.
     auto end = result.err.find_last_not_of("\r\n \t");
     if (end == std::string::npos)
@@ -282,11 +280,14 @@ std::string Script::to_json() const
 }
 
 CommandError::CommandError(std::string command, CommandResult result)
-    : Error(Errc::command_failed, "run command", explain(command, result, detail::exit_code_in(result.message))),
+    : Error(Errc::command_failed, command, explain(result, detail::exit_code_in(result.message))),
       command_(std::move(command)), result_(std::move(result)),
       exit_code_(detail::exit_code_in(result_.message).value_or(-1))
 {
-    set_their_words(result_.message);
+    if (detail::exit_code_in(result_.message))
+        keep_their_words(result_.message);
+    else
+        set_their_words(result_.message);
 }
 
 } // namespace golem

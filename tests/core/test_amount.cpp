@@ -4,6 +4,7 @@
 #include <tests/support/catch.hpp>
 
 #include <limits>
+#include <sstream>
 
 using golem::Amount;
 
@@ -125,4 +126,11 @@ TEST_CASE("a product of doubles is rounded to the nearest amount")
     CHECK_THROWS_AS(Amount::rounded(1e21), golem::Error);
     CHECK_THROWS_AS(Amount::rounded(std::numeric_limits<double>::quiet_NaN()), golem::Error);
     CHECK(Amount::parse("2.5").to_double() == 2.5);
+}
+
+TEST_CASE("an amount is printed exactly")
+{
+    std::ostringstream out;
+    out << Amount::parse("-0.000000000000000001");
+    CHECK(out.str() == "-0.000000000000000001");
 }

@@ -32,6 +32,7 @@ TEST_CASE("notes and the invoice are accepted, and the agreement is settled")
         CHECK(bill.problem.empty());
         CHECK(bill.accepted == Rig::price(180));
         CHECK(bill.provider == deal.agreement.provider);
+        CHECK(bill.provider_name == deal.agreement.offer.properties.get_string("golem.node.id.name"));
         CHECK(is_paid(rig.status(note_kind, 1)));
         CHECK(is_paid(rig.status(invoice_kind)));
         CHECK(rig.report().spent == Rig::price(180));

@@ -1,6 +1,7 @@
 // Services on the devnet, in virtual time: how they begin, and how they end as asked.
 #include "scene.hpp"
 
+#include <sstream>
 #include <thread>
 
 using namespace golem;
@@ -57,6 +58,15 @@ private:
     std::string greeting_;
 };
 
+class Failing : public Idle {
+public:
+    Task<> run(WorkContext&) override
+    {
+        throw std::runtime_error("it broke");
+        co_return;
+    }
+};
+
 // Takes messages, each with a command.
 class Listener : public Idle {
 public:
@@ -102,6 +112,11 @@ TEST_CASE("a service runs until it is stopped")
         co_await service->wait_for(S::running); // It was.
         const auto text = co_await ending_of(*service, S::failed);
         CHECK(contains(text, "the service is stopped"));
+        const auto end = co_await service->ended();
+        CHECK(end == service->status());
+        std::ostringstream out;
+        out << end;
+        CHECK(out.str() == "stopped");
         CHECK(scene.handled.empty());
     });
 }
@@ -118,6 +133,20 @@ TEST_CASE("a service whose run returned is stopped")
         CHECK(service->seen == std::vector<S>{S::pending, S::starting, S::running, S::stopping, S::stopped});
         CHECK(!service->stopped()); // Nobody asked.
         CHECK(service->started());
+    });
+}
+
+TEST_CASE("the end of a service is awaited whatever it is")
+{
+    play([](Scene& scene) -> Task<> {
+        auto service = scene.manager().create_service<Failing>();
+        const auto end = co_await service->ended();
+        std::ostringstream out;
+        out << end;
+        CHECK(out.str() == "failed: run failed: it broke");
+        co_await service->wait_for(S::running); // It was.
+        const auto text = co_await ending_of(*service, S::stopped);
+        CHECK(contains(text, "the service has failed: run failed: it broke"));
     });
 }
 

@@ -60,7 +60,7 @@ TEST_CASE("a start that fails leaves a failed wrapper with the cause, and no agr
 {
     const auto [how, cause] = GENERATE(
         std::make_pair(BadStart::How::throws, "does not like this machine"),
-        std::make_pair(BadStart::How::command_fails, "exited with code 1"),
+        std::make_pair(BadStart::How::command_fails, "exit code 1"),
         std::make_pair(BadStart::How::hangs, "start did not end within 10 min"));
     simulation::World world;
     provider::ScriptedBehaviour behaviour;

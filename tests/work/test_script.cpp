@@ -94,7 +94,7 @@ TEST_CASE("a command's error says what is known of it")
     CHECK(error.out() == "half");
     CHECK(error.command() == "run /bin/sh");
     CHECK(error.their_words() == "ExeScript command exited with code 127");
-    CHECK(error.explanation() == "\"run /bin/sh\" failed with exit code 127: sh: nope: not found");
+    CHECK(std::string(error.what()) == "run /bin/sh: exit code 127: sh: nope: not found");
 
     CommandResult refused;
     refused.message = "Local service error: State error: Busy: StatePair(Ready, Some(Ready))";

@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,8 @@ public:
 
     constexpr explicit Amount(std::int64_t whole = 0) noexcept : units_(static_cast<Units>(whole) * units_per_whole) {}
 
-    static constexpr Amount from_units(Units units) noexcept {
+    static constexpr Amount from_units(Units units) noexcept
+    {
         Amount amount;
         amount.units_ = units;
         return amount;
@@ -49,7 +51,8 @@ public:
 
     constexpr bool is_negative() const noexcept { return units_ < 0; }
 
-    constexpr std::strong_ordering operator<=>(const Amount& other) const noexcept {
+    constexpr std::strong_ordering operator<=>(const Amount& other) const noexcept
+    {
         return units_ < other.units_   ? std::strong_ordering::less
                : units_ > other.units_ ? std::strong_ordering::greater
                                        : std::strong_ordering::equal;
@@ -72,5 +75,8 @@ private:
 
     Units units_;
 };
+
+/// As to_string().
+std::ostream& operator<<(std::ostream& out, const Amount& amount);
 
 } // namespace golem

@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 namespace golem {
 
@@ -31,7 +32,10 @@ enum class Errc {
 
 const boost::system::error_category& error_category() noexcept;
 
-inline boost::system::error_code make_error_code(Errc code) noexcept { return {static_cast<int>(code), error_category()}; }
+inline boost::system::error_code make_error_code(Errc code) noexcept
+{
+    return {static_cast<int>(code), error_category()};
+}
 
 /// Why no further attempt was made.
 enum class GaveUp { not_tried_again, permanent, exhausted, not_repeatable, cancelled };
@@ -58,6 +62,10 @@ public:
     /// `detail` completes the sentence, e.g. "after 3 attempts in 4 s".
     Error& set_gave_up(GaveUp reason, std::string detail = {});
 
+protected:
+    /// For who has said the same in `explanation`: what() does not repeat them.
+    void keep_their_words(std::string words) noexcept { their_words_ = std::move(words), words_are_told_ = true; }
+
 private:
     void compose();
 
@@ -65,6 +73,7 @@ private:
     std::string operation_;
     std::string explanation_;
     std::string their_words_;
+    bool words_are_told_ = false;
     bool transient_ = false;
     GaveUp gave_up_ = GaveUp::not_tried_again;
     std::string gave_up_detail_;

@@ -40,8 +40,9 @@ std::string payment_platform(std::string_view network);
 /// What happened to one agreement's money, for reports.
 struct Bill {
     yagna::AgreementId agreement;
-    std::string provider;
-    Amount accepted;
+    std::string provider;      ///< Its id.
+    std::string provider_name; ///< By its own account; may be empty.
+    Amount accepted;           ///< What is paid so far.
     bool invoice_accepted = false;
     /// Why it is not, if it is not.
     std::string problem;
@@ -80,8 +81,10 @@ public:
     /// What it was told, until something is accepted again; else null. Whoever hires now may not be able to pay.
     std::exception_ptr exhaustion() const noexcept;
 
-    /// One for each agreement; of those that are over, the last 1000.
+    /// One for each agreement; of those that are over, the last 1000. Providers send the invoice when an agreement has
+    /// ended: complete after close().
     std::vector<Bill> bills() const;
+    /// Of all agreements, also of those that bills() no longer lists.
     Amount accepted_total() const;
 
     /// Waits for the last invoices of ended agreements (up to `limit`), ends the feeds, releases the allocation (not

@@ -2,6 +2,7 @@
 
 #include <golem/core/time_source.hpp>
 
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,7 @@ enum class ServiceStatus {
 };
 
 std::string_view to_string(ServiceStatus status) noexcept;
+std::ostream& operator<<(std::ostream& out, ServiceStatus status);
 
 constexpr bool is_final(ServiceStatus status) noexcept
 {
@@ -38,5 +40,8 @@ struct StatusReport {
         return report.status == expected;
     }
 };
+
+/// "failed: run failed: …"
+std::ostream& operator<<(std::ostream& out, const StatusReport& report);
 
 } // namespace golem

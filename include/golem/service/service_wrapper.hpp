@@ -56,15 +56,19 @@ public:
     void stop();
 
     /// Sends a message to the service, which takes it by WorkContext::receive(). It waits there while the service is
-    /// not running yet, and for its next attempt if one fails. At most 1024 messages wait: then Error refused, which is
-    /// transient. Error closed once the service has ended or its manager has gone.
+    /// not running yet. At most 1024 messages wait: then Error refused, which is transient. Error closed once the
+    /// service has ended or its manager has gone.
     void send(std::string message);
 
     /// Completes when the status was ever reached, at once if it was before. Throws ServiceError if it no longer can
     /// be. Cancellation: terminal. Use it on the manager's executor, or through golem::wait.
     Task<> wait_for(ServiceStatus status);
 
-    /// The user's object of the present attempt; null while pending and after the end. Only on the manager's executor.
+    /// Completes when the service is `stopped` or `failed`, with how it ended; neither is an error here. Cancellation:
+    /// terminal. Error closed if the manager went before. Use it on the manager's executor, or through golem::wait.
+    Task<StatusReport> ended();
+
+    /// The user's object; null while pending and after the end. Only on the manager's executor.
     template <typename S = Service>
     std::shared_ptr<S> service() const
     {
