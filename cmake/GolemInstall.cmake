@@ -34,4 +34,6 @@ endfunction()
 golem_pkg_config(golem-service-manager "${PROJECT_DESCRIPTION}" "openssl spdlog")
 golem_pkg_config(golem-devnet "A whole Golem Network in one process, to try and to test services" golem-service-manager)
 
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# As they lie here, so that links between them hold.
+install(FILES LICENSE README.md CHANGELOG.md CONTRIBUTING.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING REGEX "\\.(cpp|hpp|md|html|in|py)$")

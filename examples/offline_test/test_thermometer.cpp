@@ -1,7 +1,6 @@
 // How a service is tested without a network and without waiting: its hours pass in virtual time.
 #include "thermometer.hpp"
 
-#include <golem/core/task_group.hpp>
 #include <golem/simulation/world.hpp>
 
 #if __has_include(<catch2/catch_test_macros.hpp>)
@@ -82,6 +81,18 @@ TEST_CASE("a machine without a thermometer is a failure that tells why")
     check_clean(world);
 }
 
+TEST_CASE("machines that all fail are not tried for ever")
+{
+    std::vector<double> readings;
+    golem::simulation::World world;
+    world.add_provider(named("cheap"), machine(1, ""));
+
+    CHECK_THROWS_AS(
+        world.run([&](golem::ServiceManager& manager) { return measure(manager, readings, 30); }), golem::ServiceError);
+
+    check_clean(world);
+}
+
 TEST_CASE("a provider that dies is replaced by another")
 {
     std::vector<double> readings;
@@ -102,10 +113,11 @@ TEST_CASE("a provider that dies is replaced by another")
     };
 
     world.run([&](golem::ServiceManager& manager) -> golem::Task<> {
-        golem::TaskGroup death(manager.executor());
-        death.spawn("death of a provider", [&] { return die_after_ten_minutes(manager); });
-        co_await measure(manager, readings, 30);
-        co_await death.join();
+        // Tasks end with their group, also when measure() throws.
+        co_await golem::with_tasks([&](golem::TaskGroup& tasks) -> golem::Task<> {
+            tasks.spawn("death of a provider", [&] { return die_after_ten_minutes(manager); });
+            co_await measure(manager, readings, 30);
+        });
     });
 
     CHECK(readings.size() >= 30);

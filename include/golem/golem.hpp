@@ -4,7 +4,9 @@
 
 #include <golem/core/amount.hpp>
 #include <golem/core/error.hpp>
+#include <golem/core/event.hpp>
 #include <golem/core/task.hpp>
+#include <golem/core/task_group.hpp>
 #include <golem/market/payload.hpp>
 #include <golem/market/strategy.hpp>
 #include <golem/network/network.hpp>

@@ -112,8 +112,9 @@ private:
     std::shared_ptr<detail::ServiceRecord> record_;
 };
 
-/// Rents machines and keeps services running on them. Owns everything that talks to the daemon; see the design notes in
-/// README. Members may be called from any thread unless they say otherwise.
+/// Rents machines, runs services on them and gives them back. A service that failed is not restarted: whoever waits for
+/// it decides whether to create it again. Owns everything that talks to the daemon. Members may be called from any
+/// thread unless they say otherwise.
 class ServiceManager {
 public:
     using ServiceFactory = std::function<std::shared_ptr<Service>()>;
@@ -130,9 +131,10 @@ public:
     ServiceManager(const ServiceManager&) = delete;
     ServiceManager& operator=(const ServiceManager&) = delete;
 
-    /// Starts looking for a provider for a service of class S and returns its handle at once; status `pending`. Each
-    /// attempt makes an S from copies of `args`, on the executor. A first argument of type ServiceOptions is not one of
-    /// them. Throws Error closed after close(), invalid_input for bad options, refused if the address or the name in
+    /// Starts looking for a provider for a service of class S and returns its handle at once; status `pending`. The S
+    /// is made from copies of `args`, on the executor. A first argument of type ServiceOptions is not one of them. What
+    /// the S refers to (std::ref, pointers) must outlive the manager, not only golem::run's `app`: share what `app`
+    /// owns. Throws Error closed after close(), invalid_input for bad options, refused if the address or the name in
     /// its network is another service's, or none is left.
     template <std::derived_from<Service> S, typename... Args>
     std::shared_ptr<ServiceWrapper> create_service(Args&&... args)
@@ -155,8 +157,8 @@ public:
         return create<S, Wrapper>(make_wrapper, std::forward<Args>(args)...);
     }
 
-    /// The same with factories instead of classes. `make_service` is called on the executor, once for each attempt;
-    /// `make_wrapper` at once.
+    /// The same with factories instead of classes. `make_service` is called once, on the executor; `make_wrapper` at
+    /// once.
     template <std::derived_from<ServiceWrapper> Wrapper>
     std::shared_ptr<Wrapper> create_service_with(
         ServiceOptions options, ServiceFactory make_service,
@@ -192,7 +194,8 @@ public:
     /// Cuts short what close() still waits for: within a few seconds it gives up and tells what is left over.
     void insist();
 
-    /// What was spent and accepted so far, by agreement. Only on the manager's executor, or after close().
+    /// What was accepted so far, by agreement. The last invoices come when services end: co_await close() first for
+    /// what all of it has cost. Only on the manager's executor, or after close().
     std::vector<Bill> bills() const;
 
     Executor executor() const noexcept;
@@ -225,7 +228,7 @@ private:
     {
         static_assert(
             std::constructible_from<S, const std::decay_t<Args>&...>,
-            "the service is made from copies of these arguments, once for each attempt");
+            "the service is made from copies of these arguments; for a reference use std::ref or a shared_ptr");
         std::tuple<std::decay_t<Args>...> copies(std::forward<Args>(args)...);
         return [copies = std::move(copies)]() -> std::shared_ptr<Service> {
             return std::apply([](const auto&... values) { return std::make_shared<S>(values...); }, copies);
