@@ -131,7 +131,6 @@ void Engine::start(
     }
     record->attach(worker, wrapper);
     ++live_;
-    ++waiting_;
     auto& entry = entries_.emplace_back();
     entry.record = record;
     entry.wrapper = wrapper;
@@ -196,15 +195,21 @@ void Engine::block_on(Task<> task)
     auto promise = std::make_shared<std::promise<void>>();
     auto done = promise->get_future();
     auto waited = std::make_shared<Task<>>(std::move(task));
-    auto guest = [waited, promise]() -> Task<> {
+    const auto self = shared_from_this();
+    auto guest = [waited, promise, self]() -> Task<> {
+        const auto* const group = self->guests_.get();
         try {
             co_await std::move(*waited);
             promise->set_value();
         } catch (...) {
-            promise->set_exception(std::current_exception());
+            auto failure = std::current_exception();
+            // An operation that the task itself has cancelled is its own affair.
+            if (is_cancelled(failure) && group != self->guests_.get())
+                failure = std::make_exception_ptr(Error(Errc::closed, "wait", "the manager was closed meanwhile"));
+            promise->set_exception(failure);
         }
     };
-    auto enter = [self = shared_from_this(), guest = std::move(guest)] { self->guests_->spawn("wait", guest); };
+    auto enter = [self, guest = std::move(guest)] { self->guests_->spawn("wait", guest); };
     waited.reset();
     promise.reset(); // From here on only the task can keep it, so that its end is told in any case.
     const bool entered = door_->post(std::move(enter));
@@ -214,10 +219,6 @@ void Engine::block_on(Task<> task)
         done.get();
     } catch (const std::future_error&) {
         throw Error(Errc::closed, "wait", "the manager was closed meanwhile");
-    } catch (const boost::system::system_error& error) {
-        if (error.code() == boost::asio::error::operation_aborted)
-            throw Error(Errc::closed, "wait", "the manager was closed meanwhile");
-        throw;
     }
 }
 
@@ -324,17 +325,18 @@ bool Engine::concerns_all(const std::exception_ptr& failure)
     return false;
 }
 
+// Those who wait fail of it first; then the handler hears it, once.
 void Engine::manager_failed(const std::exception_ptr& failure)
 {
-    if (pending_failure_)
-        return; // Those who wait have been told.
-    pending_failure_ = failure;
-    if (waiting_ == 0) {
-        tell_pending_failure();
-        return;
+    const auto is_same = [text = describe(failure)](const std::exception_ptr& one) { return describe(one) == text; };
+    if (std::ranges::none_of(pending_failures_, is_same))
+        pending_failures_.push_back(failure);
+    for (const auto& worker : workers()) {
+        if (worker->fail_while_waiting(failure))
+            ++unanswered_;
     }
-    for (const auto& worker : workers())
-        worker->fail_while_waiting(failure);
+    if (unanswered_ == 0)
+        tell_pending_failures();
 }
 
 void Engine::service_failed(const std::string& id, const std::exception_ptr& failure)
@@ -344,20 +346,22 @@ void Engine::service_failed(const std::string& id, const std::exception_ptr& fai
         call_handler(failure);
 }
 
-void Engine::service_waits_no_more() { --waiting_; }
+void Engine::service_answered()
+{
+    if (--unanswered_ == 0)
+        tell_pending_failures();
+}
 
 void Engine::service_ended()
 {
     --live_;
     ended_.pulse();
-    if (waiting_ == 0)
-        tell_pending_failure();
 }
 
-void Engine::tell_pending_failure()
+void Engine::tell_pending_failures()
 {
-    if (pending_failure_)
-        call_handler(std::exchange(pending_failure_, nullptr));
+    for (const auto& failure : std::exchange(pending_failures_, {}))
+        call_handler(failure);
 }
 
 void Engine::call_handler(const std::exception_ptr& failure)

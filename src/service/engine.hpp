@@ -57,8 +57,8 @@ public:
     bool concerns_all(const std::exception_ptr& failure);
     void service_failed(const std::string& id, const std::exception_ptr& failure);
     void service_ended();
-    /// It has found a provider, or looks for none any more.
-    void service_waits_no_more();
+    /// After Worker::fail_while_waiting(): it has failed, or had found a provider at that very moment.
+    void service_answered();
 
     Executor executor() const noexcept { return executor_; }
 
@@ -103,7 +103,7 @@ private:
     Task<> await_invoices();
     void tell_all(EventKind kind);
     std::vector<std::shared_ptr<Worker>> workers() const;
-    void tell_pending_failure();
+    void tell_pending_failures();
     void call_handler(const std::exception_ptr& failure);
     void replace_guests();
 
@@ -124,8 +124,9 @@ private:
     ImageRegistry registry_;
     HealthMonitor health_;
 
-    std::exception_ptr terms_failure_;   // The last one.
-    std::exception_ptr pending_failure_; // Told to the handler once those who wait have failed of it.
+    std::exception_ptr terms_failure_;                 // The last one.
+    std::vector<std::exception_ptr> pending_failures_; // Told to the handler once those who wait have failed of them.
+    std::size_t unanswered_ = 0;                       // Workers that have yet to do so.
     std::vector<std::string> leftovers_;
     Event ended_; // Pulsed whenever a service has ended.
     Event insist_;
@@ -138,8 +139,7 @@ private:
     std::vector<std::shared_ptr<Network>> networks_; // Each keeps the engine; until closed.
     std::size_t entries_limit_;                      // From here on those that nobody keeps are thrown away.
 
-    std::atomic<std::size_t> live_ = 0;    // Services that have not ended; start() counts on any thread.
-    std::atomic<std::size_t> waiting_ = 0; // Of these, those without an agreement.
+    std::atomic<std::size_t> live_ = 0; // Services that have not ended; start() counts on any thread.
 
     std::thread thread_;
     std::future<void> thread_ended_;

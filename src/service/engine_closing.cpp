@@ -71,7 +71,7 @@ Task<> Engine::close_all()
     // What was given up ends soon now that its requests fail; if it does not, it has been listed.
     auto rest = parts_.join();
     co_await with_timeout(time_, last_limit, std::move(rest), "parts that were given up");
-    tell_pending_failure();
+    tell_pending_failures();
     closed_.set();
     replace_guests();
 }

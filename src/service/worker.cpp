@@ -2,6 +2,7 @@
 
 #include <golem/core/race.hpp>
 #include <golem/core/shield.hpp>
+#include <golem/market/detail/expirations.hpp>
 
 #include "service/engine.hpp"
 
@@ -38,15 +39,6 @@ std::string in_words(Duration duration)
     if (seconds > 0)
         return std::to_string(seconds) + " s";
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
-}
-
-/// When the provider ends the agreement by its own terms. A passed `validTo` changes nothing once it is approved.
-std::optional<Timestamp> end_of(const yagna::Agreement& agreement)
-{
-    const auto expiration = agreement.demand.properties.get_double("golem.srv.comp.expiration");
-    if (!expiration)
-        return std::nullopt;
-    return Timestamp(std::chrono::milliseconds(static_cast<std::int64_t>(*expiration)));
 }
 
 std::string explain(const yagna::AgreementEvent& event)
@@ -88,7 +80,10 @@ Task<> Worker::drive()
 {
     std::exception_ptr failure;
     try {
-        co_await begin("hire", &Worker::hire);
+        if (manager_failure_)
+            tell(*manager_failure_);
+        else
+            co_await begin("hire", &Worker::hire);
         while (life_.phase() != Phase::ended) {
             while (events_.empty()) {
                 wake_.reset();
@@ -96,21 +91,20 @@ Task<> Worker::drive()
             }
             const auto told = std::move(events_.front());
             events_.pop_front();
-            if (told.step != 0 && told.step != step_number_) {
-                log_.info("a step that was left behind has ended");
+            if (is_stale(told))
                 continue;
-            }
             note_failure(told.event.kind(), told.failure);
             const auto before = life_.phase();
             const auto hurry = life_.in_a_hurry();
             const auto actions = life_.next(told.event);
             if (before == Phase::hiring && life_.phase() == Phase::creating)
                 record_->set_service(service_);
-            if (life_.phase() != Phase::hiring)
-                waits_no_more();
             // The last status is published when nothing goes on any more.
-            if (life_.phase() != Phase::ended)
+            if (life_.phase() != Phase::ended) {
                 publish();
+                if (life_.phase() != Phase::hiring && life_.phase() != Phase::cancelling)
+                    answer_manager();
+            }
             if (life_.phase() != before || life_.in_a_hurry() != hurry)
                 arm();
             for (const auto action : actions)
@@ -125,7 +119,6 @@ Task<> Worker::drive()
     if (agreement_ && !life_.agreement_is_over())
         may_be_open("its end is not known");
     let_go();
-    waits_no_more();
     seat_.reset();                  // Its address is free before its end is known.
     auto self = shared_from_this(); // The record may hold the last reference but this one.
     service_.reset();
@@ -133,6 +126,7 @@ Task<> Worker::drive()
     record_->detach();
     changed_.pulse();
     wrapper_.reset();
+    answer_manager();
     engine_->service_ended();
 }
 
@@ -140,28 +134,40 @@ void Worker::tell(LifeEvent event)
 {
     if (event.kind() == EventKind::insisted)
         insisted_.set();
-    events_.push_back(Told{std::move(event), nullptr, 0});
+    events_.push_back(Told{std::move(event), nullptr});
     wake_.set();
 }
 
 void Worker::step_ended(unsigned long number, LifeEvent event, const std::exception_ptr& failure)
 {
-    events_.push_back(Told{std::move(event), failure, number});
+    events_.push_back(Told{std::move(event), failure, number, 0});
     wake_.set();
 }
 
-void Worker::waits_no_more()
+// What was told may have been overtaken by what was told before it.
+bool Worker::is_stale(const Told& told) const noexcept
 {
-    if (std::exchange(counts_as_waiting_, false))
-        engine_->service_waits_no_more();
+    const bool left_behind = told.step != 0 && told.step != step_number_;
+    if (left_behind)
+        log_.info("a step that was left behind has ended");
+    return left_behind || (told.alarm != 0 && told.alarm != alarm_serial_);
 }
 
-void Worker::fail_while_waiting(const std::exception_ptr& failure)
+bool Worker::fail_while_waiting(const std::exception_ptr& failure)
 {
-    if (!is_waiting() || !step_)
-        return;
+    if (life_.phase() != Phase::hiring || manager_failure_)
+        return false;
     manager_failure_.emplace(EventKind::hire_failed, describe(failure));
-    step_->cancel();
+    owes_answer_ = true;
+    if (step_)
+        step_->cancel();
+    return true;
+}
+
+void Worker::answer_manager()
+{
+    if (std::exchange(owes_answer_, false))
+        engine_->service_answered();
 }
 
 Task<> Worker::wait_for_change() { return changed_.wait(); }
@@ -215,10 +221,7 @@ void Worker::abandon_step()
 void Worker::give_up(const std::string& why)
 {
     abandon_step();
-    // Every wrapper ends in a final state: by the machine's own rules, with nothing left to wait for.
-    life_.next(LifeEvent(EventKind::insisted));
-    life_.next(LifeEvent(EventKind::alarm, why));
-    life_.next(LifeEvent(EventKind::alarm, why));
+    life_.give_up(why);
     log_.error("gave up: ", why);
 }
 
@@ -263,14 +266,14 @@ void Worker::arm()
 Task<> Worker::ring(unsigned long serial, Duration limit, std::string text)
 {
     co_await engine_->time().sleep_for(limit, "limit of a service's step");
-    if (serial == alarm_serial_)
-        tell(LifeEvent(EventKind::alarm, std::move(text)));
+    events_.push_back(Told{LifeEvent(EventKind::alarm, std::move(text)), nullptr, 0, serial});
+    wake_.set();
 }
 
 Task<> Worker::wait_for_expiration(Timestamp end)
 {
     co_await engine_->time().sleep_for(end - engine_->time().utc(), "end of an agreement");
-    tell(LifeEvent(EventKind::agreement_expired));
+    tell(LifeEvent(EventKind::expiration_passed));
 }
 
 // The exceptions of the user's code reach the exception handler, unless they are the answer to our cancelling it.
@@ -372,7 +375,7 @@ void Worker::agreement_signed()
             worker->agreement_event(event);
     });
     log_.info("agreement ", agreement_->id, " with ", agreement_->provider);
-    if (const auto end = end_of(*agreement_)) {
+    if (const auto end = expiration_of(*agreement_)) {
         auto self = shared_from_this();
         timers_.spawn("expiration", [self, end] { return self->wait_for_expiration(*end); });
     }

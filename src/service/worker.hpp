@@ -29,16 +29,15 @@ public:
         std::shared_ptr<Engine> engine, std::shared_ptr<ServiceRecord> record, std::shared_ptr<ServiceWrapper> wrapper,
         ServiceOptions options, std::shared_ptr<NetworkSeat> seat, ServiceManager::ServiceFactory make_service);
 
-    /// The whole life. Cancelled (terminal) it gives up: the record becomes `failed`, what is held is left over.
+    /// The whole life. Cancelled (terminal) it gives up: the record becomes final, what is held is left over.
     Task<> drive();
 
     /// Only takes note of it; may be called from anywhere on the executor.
     void tell(LifeEvent event);
 
-    /// The manager cannot work: if this one is still looking for a provider, it fails of `failure`.
-    void fail_while_waiting(const std::exception_ptr& failure);
-
-    bool is_waiting() const noexcept { return life_.phase() == Phase::hiring; }
+    /// The manager cannot work: if this one is still looking for a provider, it fails of `failure`. True: the engine
+    /// hears of its way out of that phase, once (Engine::service_answered).
+    bool fail_while_waiting(const std::exception_ptr& failure);
 
     const std::string& id() const noexcept { return record_->id(); }
 
@@ -52,7 +51,8 @@ private:
     struct Told {
         LifeEvent event;
         std::exception_ptr failure;
-        unsigned long step = 0; ///< Whose end this is; 0: no step's.
+        unsigned long step = 0;  ///< Whose end this is; 0: no step's.
+        unsigned long alarm = 0; ///< Which limit passed; 0: none did.
     };
 
     Task<> carry_out(Action action);
@@ -66,7 +66,8 @@ private:
     Task<> wait_for_expiration(Timestamp end);
     void note_failure(EventKind kind, const std::exception_ptr& failure);
     void step_ended(unsigned long number, LifeEvent event, const std::exception_ptr& failure = nullptr);
-    void waits_no_more();
+    bool is_stale(const Told& told) const noexcept;
+    void answer_manager();
     void let_go();
 
     // Steps: each ends with an event.
@@ -121,7 +122,7 @@ private:
     bool agreement_settled_ = false; // Its end is known, or somebody else's business.
     bool handed_over_ = false;       // To the market.
     bool let_go_ = false;
-    bool counts_as_waiting_ = true;
+    bool owes_answer_ = false; // To the manager's failure.
 
     unsigned long alarm_serial_ = 0;
     unsigned long step_number_ = 0; // Of the present step; no step has it once that was abandoned.

@@ -453,6 +453,40 @@ TEST_CASE("a wrong key fails every waiting service, and the handler hears it onc
     });
 }
 
+TEST_CASE("a wrong key fails services that are created at any turn meanwhile")
+{
+    SceneOptions options;
+    options.key = "wrong";
+    play(options, [](Scene& scene) -> Task<> {
+        std::vector<std::shared_ptr<ServiceWrapper>> services;
+        for (int turn = 0; turn < 60; ++turn) {
+            services.push_back(scene.manager().create_service<Idle>());
+            co_await boost::asio::post(boost::asio::deferred);
+        }
+        co_await scene.manager().sleep(1min);
+        for (const auto& service : services)
+            CHECK(service->status() == S::failed);
+        CHECK_FALSE(scene.handled.empty());
+        CHECK(scene.handled.size() < 20); // Those who come later find it out for themselves.
+    });
+}
+
+TEST_CASE("a stop is obeyed at once, whatever turn it comes at")
+{
+    for (int turns = 0; turns < 40; ++turns) {
+        INFO(turns << " turns after its creation");
+        play([turns](Scene& scene) -> Task<> {
+            auto service = scene.manager().create_service<Idle>();
+            for (int turn = 0; turn < turns; ++turn)
+                co_await boost::asio::post(boost::asio::deferred);
+            const auto before = scene.time.elapsed();
+            service->stop();
+            co_await service->wait_for(S::stopped);
+            CHECK(scene.time.elapsed() - before < 5s);
+        });
+    }
+}
+
 TEST_CASE("too little funds fail every waiting service")
 {
     SceneOptions options;

@@ -36,6 +36,7 @@ const std::vector<EventKind> all_events = {
     EventKind::alarm,
     EventKind::agreement_ended,
     EventKind::agreement_expired,
+    EventKind::expiration_passed,
     EventKind::activity_lost,
     EventKind::activity_terminated,
     EventKind::activity_unresponsive,
@@ -179,6 +180,12 @@ TEST_CASE("transitions")
          EventKind::run_failed,
          Phase::cleaning,
          {Action::clean_up}},
+        {"time is up", to_running, EventKind::expiration_passed, Phase::cancelling, {Action::cancel_step}},
+        {"no shutdown after the expiration",
+         plus(to_running, {EventKind::expiration_passed}),
+         EventKind::run_failed,
+         Phase::cleaning,
+         {Action::clean_up}},
         {"no shutdown in a hurry",
          plus(to_running, {EventKind::insisted}),
          EventKind::run_failed,
@@ -274,6 +281,8 @@ TEST_CASE("how a life ends, and why")
          "the activity could not be created: why", "Failure"},
         {"expired", plus(to_running, {K::agreement_expired, K::run_failed, K::cleaned}), ServiceStatus::failed,
          "expired", "Expired"},
+        {"time is up", plus(to_running, {K::expiration_passed, K::run_failed, K::cleaned}), ServiceStatus::failed,
+         "expired", "Expired"},
         {"agreement ended", plus(to_running, {K::agreement_ended, K::run_failed, K::cleaned}), ServiceStatus::failed,
          "why", "Failure"},
         {"activity ended", plus(to_running, {K::activity_terminated, K::run_failed, K::cleaned}), ServiceStatus::failed,
@@ -325,6 +334,25 @@ TEST_CASE("what is certainly gone is not destroyed")
     CHECK(after(plus(to_running, {EventKind::activity_terminated})).lacks_reason());
     CHECK(!after(plus(to_running, {EventKind::agreement_ended})).lacks_reason());
     CHECK(!after(plus(to_running, {EventKind::run_failed})).lacks_reason());
+}
+
+TEST_CASE("what our clock says is over has yet to be ended")
+{
+    const auto life = after(plus(to_running, {EventKind::expiration_passed}));
+    CHECK(life.must_destroy_activity());
+    CHECK_FALSE(life.agreement_is_over());
+}
+
+TEST_CASE("a life that is given up has failed, unless it was to stop")
+{
+    auto running = after(to_running);
+    running.give_up("out of memory");
+    CHECK(running.status() == ServiceStatus::failed);
+    CHECK(running.cause() == "out of memory");
+    auto stopping = after(plus(to_running, {EventKind::stop_asked}));
+    stopping.give_up("out of time");
+    CHECK(stopping.status() == ServiceStatus::stopped);
+    CHECK_FALSE(stopping.agreement_is_over());
 }
 
 // Every sequence of events up to a length, and then: whatever happened, the life can always be led to its end, and no

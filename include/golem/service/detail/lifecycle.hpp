@@ -25,7 +25,8 @@ enum class EventKind {
     insisted,              ///< The manager has no more time: whatever still goes on is cut short.
     alarm,                 ///< The limit of the present phase passed (text).
     agreement_ended,       ///< By somebody else (text: by whom and why).
-    agreement_expired,     ///< Its time was up.
+    agreement_expired,     ///< By the provider, since its time was up.
+    expiration_passed,     ///< Its time is up, but nobody has ended it yet.
     activity_lost,         ///< The daemon cannot reach the exe-unit any more (text).
     activity_terminated,   ///< The daemon says that it has ended (text: the reason, if known).
     activity_unresponsive, ///< The exe-unit is out of sight (text: if it is not the provider who says so).
@@ -89,6 +90,13 @@ public:
             return {};
         learn(event);
         return react(event);
+    }
+
+    /// Nothing goes on any more, whatever is held: the end of a life that cannot be led any further.
+    void give_up(const std::string& why)
+    {
+        fail(why, Rank::final, "The service was given up.");
+        phase_ = Phase::ended;
     }
 
     Phase phase() const noexcept { return phase_; }
@@ -209,6 +217,10 @@ private:
             break;
         case EventKind::agreement_ended:
         case EventKind::agreement_expired: learn_end_of_agreement(event); break;
+        case EventKind::expiration_passed:
+            if (agreement_)
+                learn_expiration();
+            break;
         case EventKind::activity_lost:
             // An exchange that fails while the activity is being ended says nothing new.
             if (activity_ && !is_in(Phase::cleaning)) {
@@ -242,12 +254,16 @@ private:
         if (!agreement_ || agreement_over_)
             return;
         agreement_over_ = true;
-        if (event.kind() == EventKind::agreement_expired) {
-            expired_ = true;
-            fail("expired", Rank::final, "The agreement has expired.");
-        } else {
+        if (event.kind() == EventKind::agreement_expired)
+            learn_expiration();
+        else
             fail(event.text(), Rank::final, "The agreement was over.");
-        }
+    }
+
+    void learn_expiration()
+    {
+        expired_ = true;
+        fail("expired", Rank::final, "The agreement has expired.");
     }
 
     /// The first verdict stays; its cause gives way to one that tells more.
@@ -323,7 +339,8 @@ private:
         case EventKind::stop_asked:
         case EventKind::insisted: return true;
         case EventKind::agreement_ended:
-        case EventKind::agreement_expired: return agreement_;
+        case EventKind::agreement_expired:
+        case EventKind::expiration_passed: return agreement_;
         case EventKind::activity_lost:
         case EventKind::activity_terminated: return activity_;
         default: return false;
@@ -356,7 +373,7 @@ private:
 
     Actions after_step()
     {
-        const bool alive = activity_ && reachable_ && !activity_ended_ && !agreement_over_;
+        const bool alive = activity_ && reachable_ && !activity_ended_ && !agreement_over_ && !expired_;
         if (run_begun_ && !shutdown_begun_ && alive && !hurry_) {
             shutdown_begun_ = true;
             return enter(Phase::shutting_down, Action::shut_down);
