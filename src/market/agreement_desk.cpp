@@ -3,7 +3,8 @@
 #include <golem/core/error.hpp>
 #include <golem/core/race.hpp>
 #include <golem/core/retry.hpp>
-#include <golem/http/transport.hpp>
+#include <golem/market/detail/expirations.hpp>
+#include <golem/yagna/outcome.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +21,8 @@ constexpr Duration validity = std::chrono::hours(1);
 constexpr Duration ending_attempt = std::chrono::seconds(10);
 constexpr Duration ending_limit = std::chrono::seconds(60);
 constexpr std::size_t most_candidates = 8;
+/// A provider ends an agreement by itself when it expires, by its own clock.
+constexpr Duration expiration_margin = std::chrono::hours(1);
 
 RetryPolicy ending_policy()
 {
@@ -55,19 +58,6 @@ bool is_not_found(const std::exception_ptr& failure)
 }
 
 } // namespace
-
-bool may_have_happened(const std::exception_ptr& failure)
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const http::TransportError& error) {
-        return error.sent() == http::TransportError::Sent::unknown;
-    } catch (const Error& error) {
-        return error.errc() == Errc::timed_out || error.errc() == Errc::protocol || error.errc() == Errc::daemon_failed;
-    } catch (...) {
-        return false;
-    }
-}
 
 yagna::Agreement SigningCase::to_agreement(Timestamp approved) const
 {
@@ -117,12 +107,15 @@ Task<bool> AgreementDesk::settle(const std::shared_ptr<SigningCase>& signing)
     unowned_[id] = "agreement " + id + " with " + signing->provider + " was proposed; its end is not known";
     // Before confirming: the approval may be faster than the answer.
     listen(signing);
-    const bool confirmed = co_await confirm(*signing);
-    if (!confirmed) {
+    const auto confirmed = co_await confirm(*signing);
+    if (confirmed != Confirmed::yes)
         feed_.forget(id);
+    if (confirmed == Confirmed::no)
         unowned_.erase(id);
+    if (confirmed == Confirmed::unknown)
+        tasks_.spawn("watch an agreement that may be confirmed", [this, signing] { return watch(signing); });
+    if (confirmed != Confirmed::yes)
         co_return false;
-    }
     co_await await_decision(*signing);
     // From now on the feed keeps what comes for the agreement's owner.
     feed_.forget(id);
@@ -133,9 +126,9 @@ Task<bool> AgreementDesk::settle(const std::shared_ptr<SigningCase>& signing)
 // The feed asks for all agreements at once; a `wait` of each would be a request more.
 void AgreementDesk::listen(const std::shared_ptr<SigningCase>& signing)
 {
-    feed_.listen(signing->agreement, [weak = std::weak_ptr(signing)](const yagna::AgreementEvent& event) {
+    feed_.listen(signing->agreement, [this, weak = std::weak_ptr(signing)](const yagna::AgreementEvent& event) {
         const auto waiting = weak.lock();
-        if (!waiting || waiting->decided.is_set())
+        if (!waiting)
             return;
         using Kind = yagna::AgreementEvent::Kind;
         const auto& words = event.reason ? event.reason->message() : std::string();
@@ -148,6 +141,7 @@ void AgreementDesk::listen(const std::shared_ptr<SigningCase>& signing)
         }
         waiting->why_not = words;
         waiting->decided.set();
+        feed_.forget(event.agreement); // What follows is kept for the agreement's owner.
     });
 }
 
@@ -229,7 +223,7 @@ Task<bool> AgreementDesk::create(SigningCase& signing)
         signing.why_not = describe(failure);
         if (is_cancelled(failure))
             std::rethrow_exception(failure);
-        if (may_have_happened(failure))
+        if (yagna::may_have_happened(failure))
             found = co_await find_created(signing);
     }
     if (found)
@@ -262,7 +256,7 @@ Task<bool> AgreementDesk::find_created(SigningCase& signing)
     co_return false;
 }
 
-Task<bool> AgreementDesk::confirm(SigningCase& signing)
+Task<AgreementDesk::Confirmed> AgreementDesk::confirm(SigningCase& signing)
 {
     std::exception_ptr failure;
     bool in_time = false;
@@ -275,11 +269,14 @@ Task<bool> AgreementDesk::confirm(SigningCase& signing)
     if (failure && is_cancelled(failure))
         std::rethrow_exception(failure);
     if (in_time)
-        co_return true;
+        co_return Confirmed::yes;
     signing.why_not = failure ? describe(failure) : "the daemon did not pass the agreement on in time";
     const auto state = co_await read_state(signing.agreement);
     // While it is not even known, it counts as confirmed: then it will be cancelled.
-    co_return state != yagna::AgreementState::proposal;
+    if (state != yagna::AgreementState::proposal)
+        co_return Confirmed::yes;
+    // The daemon says Proposal until it has reached the provider, and may be trying still.
+    co_return failure&& yagna::was_answered(failure) ? Confirmed::no : Confirmed::unknown;
 }
 
 Task<AgreementDesk::Cancelled> AgreementDesk::cancel(const yagna::AgreementId& agreement, std::string_view why)
@@ -334,7 +331,8 @@ Task<> AgreementDesk::terminate(const yagna::Agreement& agreement)
             co_return;
         }
         if (time_.now() >= deadline) {
-            log_.error("agreement ", agreement.id, " could not be terminated: ", describe(failure));
+            log_.error("agreement ", agreement.id, " could not be terminated yet: ", describe(failure));
+            take_over(agreement, reason, describe(failure), [] {});
             co_return;
         }
         co_await time_.sleep_for(pause.next(), "before terminating an agreement again");
@@ -345,6 +343,7 @@ struct AgreementDesk::TakenOver {
     yagna::AgreementId id;
     yagna::NodeId provider;
     yagna::Reason reason;
+    std::optional<Timestamp> expiration;
     std::function<void()> on_end;
 };
 
@@ -355,8 +354,8 @@ bool AgreementDesk::take_over(
     if (closing_.is_set())
         return false;
     unowned_[agreement.id] = still_open(agreement.id, agreement.provider, problem);
-    auto taken =
-        std::make_shared<const TakenOver>(TakenOver{agreement.id, agreement.provider, reason, std::move(on_end)});
+    auto taken = std::make_shared<const TakenOver>(
+        TakenOver{agreement.id, agreement.provider, reason, expiration_of(agreement), std::move(on_end)});
     tasks_.spawn("end an agreement that its owner could not end", [this, taken] { return end(taken); });
     return true;
 }
@@ -366,6 +365,7 @@ Task<> AgreementDesk::end(std::shared_ptr<const TakenOver> taken)
 {
     Backoff pause(take_over_policy(), Random(random_.next()));
     std::string told;
+    const auto is_past = [&] { return taken->expiration && time_.utc() > *taken->expiration + expiration_margin; };
     for (bool is_last = false; !is_last;) {
         auto again = time_.sleep_for(pause.next(), "before ending an agreement again");
         auto closing = closing_.wait();
@@ -391,6 +391,11 @@ Task<> AgreementDesk::end(std::shared_ptr<const TakenOver> taken)
         if (std::exchange(told, problem) != problem)
             log_.warning("agreement ", taken->id, " could not be ended yet: ", problem);
         unowned_[taken->id] = still_open(taken->id, taken->provider, problem);
+        if (is_past()) {
+            log_.warning("agreement ", taken->id, " has expired; nobody confirms its end: ", problem);
+            unowned_.erase(taken->id);
+            break;
+        }
     }
     taken->on_end();
 }

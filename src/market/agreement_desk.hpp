@@ -20,9 +20,6 @@
 
 namespace golem::detail {
 
-/// Whether a call that cannot be repeated may have taken effect although it failed.
-bool may_have_happened(const std::exception_ptr& failure);
-
 /// One agreement on its way.
 struct SigningCase {
     explicit SigningCase(const Executor& executor) : withdrawn(executor), decided(executor) {}
@@ -63,7 +60,7 @@ public:
     /// left_over() lists.
     Task<bool> sign(const std::shared_ptr<SigningCase>& signing);
     void handed_over(const yagna::AgreementId& agreement) { unowned_.erase(agreement); }
-    /// Ends an approved agreement that nobody needs.
+    /// Ends an approved agreement that nobody needs; what cannot be ended soon is gone on with in the background.
     Task<> terminate(const yagna::Agreement& agreement);
     /// See Market::take_over.
     bool take_over(
@@ -76,12 +73,13 @@ public:
     std::vector<std::string> left_over() const;
 
 private:
+    enum class Confirmed { yes, no, unknown };
     enum class Cancelled { gone, approved, unknown };
 
     Task<bool> settle(const std::shared_ptr<SigningCase>& signing);
     Task<bool> create(SigningCase& signing);
     Task<bool> find_created(SigningCase& signing);
-    Task<bool> confirm(SigningCase& signing);
+    Task<Confirmed> confirm(SigningCase& signing);
     void listen(const std::shared_ptr<SigningCase>& signing);
     Task<> await_decision(SigningCase& signing);
     Task<bool> conclude(const std::shared_ptr<SigningCase>& signing);

@@ -4,6 +4,7 @@
 #include <golem/core/race.hpp>
 #include <golem/core/retry.hpp>
 #include <golem/http/transport.hpp>
+#include <golem/yagna/outcome.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -236,7 +237,7 @@ Task<> MarketPool::publish(DemandPointer demand, Duration expiration)
             log_.debug("published demand ", demand->id);
             break;
         }
-        if (is_cancelled(failure) || may_have_happened(failure))
+        if (is_cancelled(failure) || yagna::may_have_happened(failure))
             shared_.doubtful_demands.push_back(shared_.time.now());
         if (is_cancelled(failure))
             std::rethrow_exception(failure);

@@ -2,11 +2,22 @@
 #pragma once
 
 #include <golem/core/time_source.hpp>
+#include <golem/yagna/market.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace golem::detail {
+
+/// When the provider ends the agreement by its own terms. A passed `validTo` changes nothing once it is approved.
+inline std::optional<Timestamp> expiration_of(const yagna::Agreement& agreement)
+{
+    const auto expiration = agreement.demand.properties.get_double("golem.srv.comp.expiration");
+    if (!expiration)
+        return std::nullopt;
+    return Timestamp(std::chrono::milliseconds(static_cast<std::int64_t>(*expiration)));
+}
 
 /// Providers refuse for good what ends in less than 5 minutes, and our clock may be behind theirs.
 inline constexpr Duration shortest_expiration = std::chrono::minutes(5) + std::chrono::seconds(30);
