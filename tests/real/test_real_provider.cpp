@@ -135,7 +135,10 @@ public:
         RunOptions options;
         options.out = options.err = Capture::stream();
         Script script;
-        script.shell("for i in 1 2 3 4 5; do echo line $i; echo note >&2; sleep 0.2; done; printf '\\377'", options)
+        // A stream tells what comes after it has begun, as with a real exe-unit.
+        script
+            .shell(
+                "sleep 1; for i in 1 2 3 4 5; do echo line $i; echo note >&2; sleep 0.2; done; printf '\\377'", options)
             .shell("seq 1 40000", options)
             .shell("echo whole")
             .shell("echo last; exit 7", options);
