@@ -7,6 +7,7 @@
 #include <golem/core/event.hpp>
 #include <golem/core/task.hpp>
 #include <golem/core/task_group.hpp>
+#include <golem/market/manifest.hpp>
 #include <golem/market/payload.hpp>
 #include <golem/market/strategy.hpp>
 #include <golem/network/network.hpp>

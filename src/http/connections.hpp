@@ -14,6 +14,10 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <deque>
 #include <memory>
@@ -216,6 +220,21 @@ fail(const Request& request, Errc code, std::string explanation, TransportError:
     fail(request, Errc::unreachable, std::move(text), TransportError::Sent::no, true);
 }
 
+// Both are of use and no more: nothing is lost if the system refuses.
+inline void tune(Tcp::socket& socket)
+{
+    error_code ignored;
+    socket.set_option(Tcp::no_delay(true), ignored);
+    // A stream may be silent for hours; one whose other side vanished without a word is noticed within a minute.
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    const auto set = [&](int option, int value) {
+        ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+    };
+    set(TCP_KEEPIDLE, 20);
+    set(TCP_KEEPINTVL, 10);
+    set(TCP_KEEPCNT, 4);
+}
+
 inline void start_lookup(const std::shared_ptr<State>& state)
 {
     state->resolving = true;
@@ -274,8 +293,7 @@ inline Task<> connect(const std::shared_ptr<State>& state, Lease& lease, const R
             fail_closed(request, TransportError::Sent::no);
         if (!error) {
             stream.socket().non_blocking(true, error); // For the look at idle connections.
-            error_code ignored;                        // Without it requests are only slower.
-            stream.socket().set_option(Tcp::no_delay(true), ignored);
+            tune(stream.socket());
         }
         if (!error && state->tls) {
             auto proof = shake_hands(stream, *state->tls, state->host, state->origin);

@@ -1,5 +1,5 @@
-// Directories to a machine and back, file by file. Exe-units know archives as well (TransferOptions::format), but what
-// they leave out, and where they stop after a failure, differs from release to release.
+// Directories to a machine and back, file by file, so that each is verified by its own digest and the failure of one is
+// named. Exe-units know archives as well (TransferOptions::format).
 #include <golem/work/detail/received_ranges.hpp>
 #include <golem/work/work_context.hpp>
 
