@@ -113,6 +113,8 @@ private:
             fail(failure);
         listener_.cancel();
         co_await listener_.join();
+        boost::system::error_code ignored;
+        signals_.clear(ignored); // From now on they end the process.
         over_ = true;
     }
 
@@ -186,6 +188,18 @@ private:
     TaskGroup main_;
 };
 
+// Without a log nobody would learn why a service finds no provider.
+void report_to_stderr(ServiceManagerOptions& options)
+{
+    if (options.on_report || options.log.to_stderr || !options.log.path.empty())
+        return;
+    options.on_report = [told = std::string()](const MarketReport& report) mutable {
+        const auto text = report.to_string();
+        if (std::exchange(told, text) != text)
+            std::cerr << text << std::endl;
+    };
+}
+
 } // namespace
 
 int run(const std::function<Task<>(ServiceManager&)>& app, ServiceManagerOptions options)
@@ -200,6 +214,7 @@ int run(
     try {
         if (options.time && options.time->is_virtual())
             throw Error(Errc::invalid_input, "run", "a program runs in real time");
+        report_to_stderr(options);
         boost::asio::io_context context(1);
         const Executor executor = context.get_executor();
         ServiceManager manager(executor, std::move(options));

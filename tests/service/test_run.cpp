@@ -106,6 +106,30 @@ TEST_CASE("a program on a devnet that was prepared to fail")
     CHECK(contains(end.cause, "as planned"));
 }
 
+TEST_CASE("a program without a log tells why no provider is found")
+{
+    ::unsetenv("YAGNA_APPKEY");
+    devnet::EmbeddedOptions embedded;
+    embedded.announce = false;
+    ServiceManagerOptions options;
+    options.daemon = devnet::daemon_or_devnet(embedded);
+    options.market.report_after = 50ms;
+    std::ostringstream told;
+    auto* before = std::cerr.rdbuf(told.rdbuf());
+    const auto app = [&told](ServiceManager& manager) -> Task<> {
+        ServiceOptions wish;
+        wish.payload = vm_image("9a3b5d67b0b27746283cb5f287c13eab1beaa12d92a9f536b747c7ae", "http://images.test/i");
+        wish.payload->min_memory(1e6);
+        auto service = manager.create_service<Idle>(wish);
+        for (int i = 0; i < 500 && told.str().empty(); ++i)
+            co_await manager.sleep(20ms);
+    };
+    const auto code = golem::run(app, options);
+    std::cerr.rdbuf(before);
+    CHECK(code == 0);
+    CHECK(contains(told.str(), "golem.inf.mem.gib"));
+}
+
 TEST_CASE("a signal ends a program in an orderly way")
 {
     const auto signal = GENERATE(SIGINT, SIGTERM);
