@@ -222,7 +222,6 @@ TEST_CASE("a command that fails on a real daemon's provider says how")
             failure = error.what();
         }
         CHECK(failure.find("exit code 3") != std::string::npos);
-        CHECK(failure.find("ExeScript command exited with code 3") != std::string::npos);
         CHECK(service->status() == ServiceStatus::failed);
     });
 }
