@@ -27,7 +27,7 @@ class Certificate {
 public:
     /// Signed by `authority`, or by itself.
     explicit Certificate(const CertificateWish& wish, const Certificate* authority = nullptr)
-        : key_(EVP_EC_gen("P-256"), EVP_PKEY_free), x509_(X509_new(), X509_free)
+        : key_(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), EVP_PKEY_free), x509_(X509_new(), X509_free)
     {
         auto* x509 = x509_.get();
         static long serial = 0;
