@@ -4,6 +4,7 @@
 #include <work/file_ends.hpp>
 
 #include <tests/support/catch.hpp>
+#include <tests/support/folder.hpp>
 #include <tests/support/run_task.hpp>
 
 #include <sys/resource.h>
@@ -23,33 +24,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Folder {
-public:
-    Folder()
-    {
-        auto name = (fs::temp_directory_path() / "golem-files-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path = name;
-    }
-    ~Folder()
-    {
-        std::error_code ignored; // The system cleans up what a test cannot.
-        fs::remove_all(path, ignored);
-    }
-
-    std::size_t count() const
-    {
-        return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-    }
-
-    fs::path path;
-};
-
-std::string content_of(const fs::path& path)
-{
-    std::ifstream file(path, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-}
+using golem::test::content_of;
+using golem::test::Folder;
 
 std::string hash_of(const std::string& text)
 {

@@ -12,6 +12,7 @@
 
 #include <tests/devnet/rig.hpp>
 #include <tests/support/catch.hpp>
+#include <tests/support/folder.hpp>
 #include <tests/support/run_task.hpp>
 
 #include <openssl/evp.h>
@@ -27,32 +28,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Folder {
-public:
-    Folder()
-    {
-        auto name = (fs::temp_directory_path() / "golem-transfer-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        path = name;
-    }
-    ~Folder()
-    {
-        std::error_code ignored; // The system cleans up what a test cannot.
-        fs::remove_all(path, ignored);
-    }
-    std::size_t count() const
-    {
-        return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-    }
-
-    fs::path path;
-};
-
-std::string content_of(const fs::path& path)
-{
-    std::ifstream file(path, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-}
+using golem::test::content_of;
+using golem::test::Folder;
 
 std::string numbered(std::size_t size)
 {

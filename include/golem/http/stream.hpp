@@ -16,7 +16,7 @@ public:
     virtual ~BodySource() = default;
 
     /// The next piece; nothing at the end. It is asked for when the piece before has gone out, so a reader who does not
-    /// read holds the source up. The head of the answer goes out with the first piece, as the daemon's does; an empty
+    /// read holds the source up. The head of the answer goes out with the first piece; an empty
     /// first piece sends it alone.
     ///
     /// Cancellation (terminal) means that the reader went away. Whatever it throws cuts the answer off.
